@@ -1,0 +1,249 @@
+"""Typed Arrow tables: a fixed, versioned schema, checked on construction, Parquet on disk."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import Any, ClassVar, Generic, Self, TypeVar
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from pyrite.data.fingerprint import fingerprint_arrow
+from pyrite.errors import DataError, Problem
+
+__all__ = ["Table", "TableWriter"]
+
+Row = TypeVar("Row")
+BATCH_ROWS = 65_536
+_META = b"pyrite"
+
+
+class Table(Generic[Row]):
+    """A table of one kind of record.
+
+    A subclass gives `kind`, `version`, `row` (the record class), `schema` and, where rows must be
+    unique, `key`. `metadata` holds what belongs to the whole table (a Run's scorer, for instance).
+
+    Args:
+        arrow: The columns of the schema, in any order; types are cast where that is safe.
+        metadata: Facts about the whole table, as JSON values.
+
+    Raises:
+        DataError: A column is missing, unknown or of another type; a value is null where the
+            schema forbids it; two rows have the same key.
+    """
+
+    kind: ClassVar[str]
+    version: ClassVar[int] = 1
+    row: ClassVar[type]
+    schema: ClassVar[pa.Schema]
+    key: ClassVar[tuple[str, ...]] = ()
+
+    def __init__(self, arrow: pa.Table, metadata: Mapping[str, Any] | None = None) -> None:
+        self.arrow = self._conform(arrow)
+        self.metadata: dict[str, Any] = dict(metadata or {})
+        self._check_unique()
+        self.check()
+
+    def check(self) -> None:
+        """Check what the schema cannot say; subclasses raise DataError."""
+
+    @classmethod
+    def from_rows(cls, rows: Iterable[Row], metadata: Mapping[str, Any] | None = None) -> Self:
+        """Build a table from records."""
+        batches = list(_batches(cls.schema, rows))
+        return cls(pa.Table.from_batches(batches, cls.schema), metadata)
+
+    @classmethod
+    def from_columns(cls, metadata: Mapping[str, Any] | None = None, **columns: Any) -> Self:
+        """Build a table from one sequence or array for each column."""
+        arrays = {name: _array(values, cls.schema, name) for name, values in columns.items()}
+        return cls(pa.table(arrays), metadata)
+
+    @classmethod
+    def empty(cls, metadata: Mapping[str, Any] | None = None) -> Self:
+        """Build a table without rows."""
+        return cls(cls.schema.empty_table(), metadata)
+
+    @classmethod
+    def open(cls, folder: Path) -> Self:
+        """Read the table that `save` wrote.
+
+        Raises:
+            DataError: There is none, or it is of another kind or version.
+        """
+        path = cls._file(folder)
+        if not path.is_file():
+            raise DataError(f"{folder}: holds no table of the kind {cls.kind!r} ({path.name})")
+        arrow = pq.read_table(path)
+        return cls(arrow, cls._read_metadata(arrow.schema, path))
+
+    @classmethod
+    def stream(cls, folder: Path, batch_rows: int = BATCH_ROWS) -> Iterator[pa.RecordBatch]:
+        """Read a saved table in record batches, holding one in memory at a time."""
+        with pq.ParquetFile(cls._file(folder)) as file:
+            cls._read_metadata(file.schema_arrow, cls._file(folder))
+            yield from file.iter_batches(batch_size=batch_rows)
+
+    def save(self, folder: Path) -> None:
+        """Write the table into a folder as `<kind>.parquet`."""
+        folder.mkdir(parents=True, exist_ok=True)
+        with TableWriter(type(self), folder, self.metadata) as writer:
+            writer.write_arrow(self.arrow)
+
+    def rows(self) -> Iterator[Row]:
+        """Yield the records in order."""
+        names = self.schema.names
+        for batch in self.arrow.to_batches(max_chunksize=BATCH_ROWS):
+            columns = [batch.column(name).to_pylist() for name in names]
+            for values in zip(*columns, strict=True):
+                yield self.row(*(tuple(v) if isinstance(v, list) else v for v in values))
+
+    def column(self, name: str) -> pa.ChunkedArray:
+        """Return one column."""
+        return self.arrow.column(name)
+
+    def fingerprint(self) -> str:
+        """Return a hash of the rows in order and of the metadata, not of the file's bytes."""
+        head = json.dumps([self.kind, self.version, self.metadata], sort_keys=True)
+        return fingerprint_arrow(self.arrow, head)
+
+    def summary(self) -> dict[str, Any]:
+        """Return what a manifest says of the table: rows and metadata."""
+        return {"rows": self.arrow.num_rows, **self.metadata}
+
+    def __len__(self) -> int:
+        return int(self.arrow.num_rows)
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({len(self)} rows{self._describe_metadata()})"
+
+    def _describe_metadata(self) -> str:
+        return "".join(f", {name}={value!r}" for name, value in self.metadata.items())
+
+    @classmethod
+    def _file(cls, folder: Path) -> Path:
+        return Path(folder) / f"{cls.kind}.parquet"
+
+    @classmethod
+    def _read_metadata(cls, schema: pa.Schema, path: Path) -> dict[str, Any]:
+        head = json.loads((schema.metadata or {}).get(_META, b"{}"))
+        if (head.get("kind"), head.get("version")) != (cls.kind, cls.version):
+            raise DataError(
+                f"{path}: wants a table of kind {cls.kind!r}, version {cls.version}; "
+                f"this is {head.get('kind')!r}, version {head.get('version')}"
+            )
+        metadata: dict[str, Any] = head["metadata"]
+        return metadata
+
+    @classmethod
+    def _conform(cls, arrow: pa.Table) -> pa.Table:
+        given, wanted = set(arrow.schema.names), set(cls.schema.names)
+        if given != wanted:
+            raise DataError(
+                f"a table of kind {cls.kind!r} has the columns {', '.join(cls.schema.names)}; "
+                f"missing: {sorted(wanted - given) or 'none'}, unknown: {sorted(given - wanted) or 'none'}"
+            )
+        try:
+            arrow = arrow.select(cls.schema.names).cast(cls.schema)
+        except (pa.ArrowInvalid, pa.ArrowNotImplementedError, ValueError) as error:
+            raise DataError(f"a table of kind {cls.kind!r}: {error}") from error
+        problems = [
+            Problem(cls.kind, None, f"column {field.name!r} holds {nulls} empty values and allows none")
+            for field in cls.schema
+            if not field.nullable and (nulls := arrow.column(field.name).null_count)
+        ]
+        if problems:
+            raise DataError(f"a table of kind {cls.kind!r} is not valid", problems)
+        return arrow
+
+    def _check_unique(self) -> None:
+        if not self.key or len(self) == 0:
+            return
+        counted = self.arrow.select(self.key).group_by(list(self.key)).aggregate([([], "count_all")])
+        if counted.num_rows == len(self):
+            return
+        repeated = counted.filter(pc.greater(counted.column("count_all"), 1))
+        problems = [
+            Problem(
+                self.kind, None, f"{', '.join(f'{k}={row[k]!r}' for k in self.key)} stands {row['count_all']} times"
+            )
+            for row in repeated.slice(0, 20).to_pylist()
+        ]
+        raise DataError(
+            f"{repeated.num_rows} values of {' + '.join(self.key)} are not unique in {self.kind!r}", problems
+        )
+
+
+class TableWriter:
+    """Write a table in pieces that need not fit in memory together.
+
+    The file appears under its final name when the writer closes without an error.
+
+    Args:
+        table: The table class.
+        folder: An existing folder.
+        metadata: Facts about the whole table.
+    """
+
+    def __init__(self, table: type[Table[Any]], folder: Path, metadata: Mapping[str, Any] | None = None) -> None:
+        self._table = table
+        self._path = table._file(folder)
+        self._partial = self._path.with_suffix(".parquet.partial")
+        head = {"kind": table.kind, "version": table.version, "metadata": dict(metadata or {})}
+        schema = table.schema.with_metadata({_META: json.dumps(head, sort_keys=True).encode()})
+        self._schema = schema
+        self._writer = pq.ParquetWriter(self._partial, schema, compression="zstd")
+
+    def write_rows(self, rows: Iterable[Any]) -> None:
+        """Append records."""
+        for batch in _batches(self._table.schema, rows):
+            self._writer.write_batch(batch.replace_schema_metadata(self._schema.metadata))
+
+    def write_arrow(self, arrow: pa.Table) -> None:
+        """Append an Arrow table of the same schema."""
+        self._writer.write_table(arrow.replace_schema_metadata(self._schema.metadata), BATCH_ROWS)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._writer.close()
+        if kind is None:
+            os.replace(self._partial, self._path)
+        else:
+            self._partial.unlink(missing_ok=True)
+
+
+def _array(values: Any, schema: pa.Schema, name: str) -> pa.Array | pa.ChunkedArray:
+    if isinstance(values, pa.Array | pa.ChunkedArray) or name not in schema.names:
+        return values
+    try:
+        return pa.array(values, type=schema.field(name).type)
+    except (pa.ArrowInvalid, pa.ArrowTypeError) as error:
+        raise DataError(f"column {name!r}: {error}") from error
+
+
+def _batches(schema: pa.Schema, rows: Iterable[Any]) -> Iterator[pa.RecordBatch]:
+    columns: list[list[Any]] = [[] for _ in schema]
+    for row in rows:
+        for column, field in zip(columns, dataclasses.fields(row), strict=True):
+            column.append(getattr(row, field.name))
+        if len(columns[0]) == BATCH_ROWS:
+            yield _batch(schema, columns)
+            columns = [[] for _ in schema]
+    if columns[0]:
+        yield _batch(schema, columns)
+
+
+def _batch(schema: pa.Schema, columns: list[list[Any]]) -> pa.RecordBatch:
+    arrays = [_array(values, schema, field.name) for values, field in zip(columns, schema, strict=True)]
+    return pa.RecordBatch.from_arrays(arrays, schema=schema)

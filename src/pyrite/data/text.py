@@ -1,0 +1,32 @@
+"""When two texts are the same."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+
+from pyrite.data.tables import Corpus
+
+__all__ = ["copy_keys", "normalise"]
+
+_SPACE = re.compile(r"\s+")
+
+
+def normalise(text: str) -> str:
+    """Return the form that copies of a text share: NFKC, case folded, white space collapsed.
+
+    Example:
+        >>> normalise("  The\\u00a0CAT\\n sat ")
+        'the cat sat'
+    """
+    return _SPACE.sub(" ", unicodedata.normalize("NFKC", text).casefold()).strip()
+
+
+def copy_keys(corpus: Corpus) -> list[str]:
+    """Return one key for each document; two documents with the same key are copies.
+
+    The key is the normalised text; where that is empty, the normalised title. Titles do not
+    count beside a text: a passage with another heading is still the same passage.
+    """
+    texts, titles = corpus.column("text").to_pylist(), corpus.column("title").to_pylist()
+    return [normalise(text) or "title:" + normalise(title) for text, title in zip(texts, titles, strict=True)]
