@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+
+from pyrite.errors import DataError
 
 __all__ = ["fingerprint_array", "fingerprint_arrow", "fingerprint_tensors"]
 
@@ -43,7 +46,7 @@ class _Column:
             self._add(chunk, "")
 
     def _update(self, part: str, array: np.ndarray | memoryview) -> None:
-        data = np.ascontiguousarray(array) if isinstance(array, np.ndarray) else array
+        data = np.ascontiguousarray(array).data if isinstance(array, np.ndarray) else array
         self._parts.setdefault(part, hashlib.sha256()).update(data)
 
     def _add(self, array: pa.Array, path: str) -> None:
@@ -84,24 +87,29 @@ def _string_bytes(array: pa.Array) -> memoryview:
 def fingerprint_array(array: np.ndarray) -> str:
     """Return the SHA-256, in hexadecimal, of an array's shape, type and values."""
     digest = hashlib.sha256(f"{array.shape}:{array.dtype.str}".encode())
-    digest.update(np.ascontiguousarray(array))
+    digest.update(np.ascontiguousarray(array).data)
     return digest.hexdigest()
 
 
 def fingerprint_tensors(path: Path) -> str:
-    """Return a hash of the tensors in a safetensors file, whatever their order or its header."""
-    from safetensors import safe_open
+    """Return a hash of the tensors in a safetensors file, whatever their order or its header.
 
+    The file is read as bytes: no tensor library is loaded.
+
+    Raises:
+        DataError: It is not a safetensors file.
+    """
     digest = hashlib.sha256()
-    with safe_open(path, framework="pt") as file:
-        for name in sorted(file.keys()):
-            tensor = file.get_tensor(name).contiguous()
-            digest.update(f"\0{name}:{tuple(tensor.shape)}:{tensor.dtype}\0".encode())
-            digest.update(tensor.flatten().view(dtype=_byte_type()).numpy())
+    try:
+        with path.open("rb") as stream:
+            size = int.from_bytes(stream.read(8), "little")
+            header = json.loads(stream.read(size))
+            header.pop("__metadata__", None)
+            for name, tensor in sorted(header.items()):
+                start, stop = tensor["data_offsets"]
+                digest.update(f"\0{name}:{tensor['shape']}:{tensor['dtype']}\0".encode())
+                stream.seek(8 + size + start)
+                digest.update(stream.read(stop - start))
+    except (ValueError, KeyError, TypeError, OverflowError, MemoryError) as error:
+        raise DataError(f"{path}: not a safetensors file ({error})") from error
     return digest.hexdigest()
-
-
-def _byte_type() -> object:
-    import torch
-
-    return torch.uint8

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import os
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import Any, ClassVar, Generic, Self, TypeVar
@@ -62,8 +62,15 @@ class Table(Generic[Row]):
 
     @classmethod
     def from_columns(cls, metadata: Mapping[str, Any] | None = None, **columns: Any) -> Self:
-        """Build a table from one sequence or array for each column."""
+        """Build a table from one sequence or array for each column.
+
+        Raises:
+            DataError: A value does not fit its column, the columns differ in length, or as in `Table`.
+        """
         arrays = {name: _array(values, cls.schema, name) for name, values in columns.items()}
+        lengths = {name: len(array) for name, array in arrays.items()}
+        if len(set(lengths.values())) > 1:
+            raise DataError(f"the columns of a table of kind {cls.kind!r} differ in length: {lengths}")
         return cls(pa.table(arrays), metadata)
 
     @classmethod
@@ -76,18 +83,19 @@ class Table(Generic[Row]):
         """Read the table that `save` wrote.
 
         Raises:
-            DataError: There is none, or it is of another kind or version.
+            DataError: There is none, it is damaged, or it is of another kind or version.
         """
-        path = cls._file(folder)
-        if not path.is_file():
-            raise DataError(f"{folder}: holds no table of the kind {cls.kind!r} ({path.name})")
-        arrow = pq.read_table(path)
-        return cls(arrow, cls._read_metadata(arrow.schema, path))
+        with cls._opened(folder) as file:
+            return cls(file.read(), cls._read_metadata(file.schema_arrow, cls._file(folder)))
 
     @classmethod
     def stream(cls, folder: Path, batch_rows: int = BATCH_ROWS) -> Iterator[pa.RecordBatch]:
-        """Read a saved table in record batches, holding one in memory at a time."""
-        with pq.ParquetFile(cls._file(folder)) as file:
+        """Read a saved table in record batches, holding one in memory at a time.
+
+        Raises:
+            DataError: As in `open`.
+        """
+        with cls._opened(folder) as file:
             cls._read_metadata(file.schema_arrow, cls._file(folder))
             yield from file.iter_batches(batch_size=batch_rows)
 
@@ -132,6 +140,18 @@ class Table(Generic[Row]):
         return Path(folder) / f"{cls.kind}.parquet"
 
     @classmethod
+    @contextmanager
+    def _opened(cls, folder: Path) -> Iterator[pq.ParquetFile]:
+        path = cls._file(folder)
+        if not path.is_file():
+            raise DataError(f"{folder}: holds no table of the kind {cls.kind!r} ({path.name})")
+        try:
+            with pq.ParquetFile(path) as file:
+                yield file
+        except (ValueError, OSError) as error:
+            raise DataError(f"{path}: damaged, it cannot be read as Parquet: {error}") from error
+
+    @classmethod
     def _read_metadata(cls, schema: pa.Schema, path: Path) -> dict[str, Any]:
         head = json.loads((schema.metadata or {}).get(_META, b"{}"))
         if (head.get("kind"), head.get("version")) != (cls.kind, cls.version):
@@ -150,10 +170,6 @@ class Table(Generic[Row]):
                 f"a table of kind {cls.kind!r} has the columns {', '.join(cls.schema.names)}; "
                 f"missing: {sorted(wanted - given) or 'none'}, unknown: {sorted(given - wanted) or 'none'}"
             )
-        try:
-            arrow = arrow.select(cls.schema.names).cast(cls.schema)
-        except (pa.ArrowInvalid, pa.ArrowNotImplementedError, ValueError) as error:
-            raise DataError(f"a table of kind {cls.kind!r}: {error}") from error
         problems = [
             Problem(cls.kind, None, f"column {field.name!r} holds {nulls} empty values and allows none")
             for field in cls.schema
@@ -161,7 +177,10 @@ class Table(Generic[Row]):
         ]
         if problems:
             raise DataError(f"a table of kind {cls.kind!r} is not valid", problems)
-        return arrow
+        try:
+            return arrow.select(cls.schema.names).cast(cls.schema)
+        except (pa.ArrowInvalid, pa.ArrowNotImplementedError, ValueError) as error:
+            raise DataError(f"a table of kind {cls.kind!r}: {error}") from error
 
     def _check_unique(self) -> None:
         if not self.key or len(self) == 0:
@@ -202,13 +221,22 @@ class TableWriter:
         self._writer = pq.ParquetWriter(self._partial, schema, compression="zstd")
 
     def write_rows(self, rows: Iterable[Any]) -> None:
-        """Append records."""
+        """Append records.
+
+        Raises:
+            DataError: A value does not fit its column.
+        """
         for batch in _batches(self._table.schema, rows):
-            self._writer.write_batch(batch.replace_schema_metadata(self._schema.metadata))
+            self.write_arrow(pa.Table.from_batches([batch]))
 
     def write_arrow(self, arrow: pa.Table) -> None:
-        """Append an Arrow table of the same schema."""
-        self._writer.write_table(arrow.replace_schema_metadata(self._schema.metadata), BATCH_ROWS)
+        """Append an Arrow table with the columns of the schema.
+
+        Raises:
+            DataError: As in `Table`, its key and its own checks apart, which need the whole.
+        """
+        conformed = self._table._conform(arrow)
+        self._writer.write_table(conformed.replace_schema_metadata(self._schema.metadata), BATCH_ROWS)
 
     def __enter__(self) -> Self:
         return self
@@ -218,7 +246,7 @@ class TableWriter:
     ) -> None:
         self._writer.close()
         if kind is None:
-            os.replace(self._partial, self._path)
+            self._partial.replace(self._path)
         else:
             self._partial.unlink(missing_ok=True)
 
@@ -226,9 +254,11 @@ class TableWriter:
 def _array(values: Any, schema: pa.Schema, name: str) -> pa.Array | pa.ChunkedArray:
     if isinstance(values, pa.Array | pa.ChunkedArray) or name not in schema.names:
         return values
+    wanted = schema.field(name).type
     try:
-        return pa.array(values, type=schema.field(name).type)
-    except (pa.ArrowInvalid, pa.ArrowTypeError) as error:
+        # Given an integer type, Arrow cuts fractions off in silence; a cast refuses them.
+        return pa.array(values).cast(wanted) if pa.types.is_integer(wanted) else pa.array(values, type=wanted)
+    except (pa.ArrowException, ValueError, OverflowError) as error:
         raise DataError(f"column {name!r}: {error}") from error
 
 

@@ -366,4 +366,5 @@ class TrainingLog(Table[LogEntry]):
 
 
 def _lengths(column: pa.ChunkedArray) -> np.ndarray:
-    return pc.fill_null(pc.list_value_length(column), 0).to_numpy().astype(np.int64)
+    lengths: np.ndarray = pc.fill_null(pc.list_value_length(column), 0).to_numpy().astype(np.int64)
+    return lengths

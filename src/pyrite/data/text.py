@@ -13,10 +13,10 @@ _SPACE = re.compile(r"\s+")
 
 
 def normalise(text: str) -> str:
-    """Return the form that copies of a text share: NFKC, case folded, white space collapsed.
+    r"""Return the form that copies of a text share: NFKC, case folded, white space collapsed.
 
     Example:
-        >>> normalise("  The\\u00a0CAT\\n sat ")
+        >>> normalise("  The\u00a0CAT\n sat ")
         'the cat sat'
     """
     return _SPACE.sub(" ", unicodedata.normalize("NFKC", text).casefold()).strip()

@@ -1,0 +1,62 @@
+# Every target sets up what it needs: `make test` on a fresh clone is enough.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+INSTALLED := $(VENV)/.installed
+PYTEST_WORKERS ?= auto
+PYRITE_TEST_DATA ?= $(abspath ../shared/data)
+export PYRITE_TEST_DATA
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test test-slow check format docs lock browser clean
+
+help: ## List the targets
+	@awk -F ':.*## ' '/^[a-z-]+%?:.*## / {printf "  %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+$(INSTALLED): requirements.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' || \
+	  { echo "Pyrite needs Python 3.11, 3.12 or 3.13; '$(PYTHON)' is $$($(PYTHON) --version 2>&1). Say which with: make PYTHON=/path/to/python3.12"; exit 1; }
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV) || \
+	  { echo "Could not make $(VENV). On Debian and Ubuntu: apt-get install python3-venv"; exit 1; }
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.lock
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@touch $@
+
+demo: $(INSTALLED) ## Mine, train and compare on Python's standard library; needs no network
+	$(BIN)/pyrite demo
+
+test: $(INSTALLED) browser ## Run the fast tests
+	$(BIN)/python -m pytest -n $(PYTEST_WORKERS) --dist loadfile $(PYTEST_FLAGS)
+
+test-slow: $(INSTALLED) browser ## Run the tests that take minutes, a real model or a GPU
+	$(BIN)/python -m pytest -m "slow or gpu" $(PYTEST_FLAGS)
+
+check: $(INSTALLED) ## Check format, lint, types, imports and architecture, in seconds
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports --no-logo
+	$(BIN)/python -m pytest --quiet tests/architecture
+
+format: $(INSTALLED) ## Rewrite the code in the project's format
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+bench-%: $(INSTALLED) ## Run benchmarks/NAME.py; writes benchmarks/results/NAME.json
+	$(BIN)/python -m benchmarks.$*
+
+docs: $(INSTALLED) ## Generate the command-line pages and build the site into site/
+	$(BIN)/python docs/generate_cli.py
+	$(BIN)/mkdocs build --strict --quiet
+
+lock: ## Resolve requirements.lock anew from pyproject.toml
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python .ci/lock.py
+
+browser:
+	@.ci/install-browser
+
+clean: ## Remove what building and testing left; keeps .venv
+	rm -rf build dist site .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	find src tests benchmarks docs -name __pycache__ -type d -prune -exec rm -rf {} +

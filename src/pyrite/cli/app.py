@@ -1,0 +1,113 @@
+"""The commands, and what the process answers when one fails."""
+
+from __future__ import annotations
+
+import json
+import sys
+import traceback
+from collections.abc import Sequence
+
+from cyclopts import App, CycloptsError, Group
+
+from pyrite import __version__
+from pyrite.cli.replies import Reply
+from pyrite.errors import PyriteError, StageError
+from pyrite.stages import CATALOG
+
+__all__ = ["build_app", "main"]
+
+_PIPELINES = {
+    "run": "Run a pipeline file: what the store has is left alone.",
+    "plan": "Show the steps of a pipeline file with their keys, and which would run.",
+    "why": "Say why each step of a pipeline file would run, or need not.",
+    "validate": "Check a pipeline file, and list every fault.",
+    "demo": "Mine, train and measure on the standard library of this Python.",
+}
+_HOUSEKEEPING = {
+    "verify": "Compare results in the store with their manifests.",
+    "gc": "List what no run needs any more; delete it with --yes.",
+    "stages": "List the stages that a pipeline file can use.",
+}
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run a command line.
+
+    Args:
+        arguments: The arguments; those of the process where not given.
+
+    Returns:
+        The exit code: 0 where all went well, 1 for an error that Pyrite describes, 2 for a command
+        line that is none, 130 after Ctrl-C.
+    """
+    given = list(sys.argv[1:] if arguments is None else arguments)
+    try:
+        reply = build_app(given)(given, exit_on_error=False, print_error=False)
+        if not isinstance(reply, Reply):
+            return 0
+        reply.write()
+        return reply.code
+    except CycloptsError as error:
+        return _fail(str(error), error, given, code=2)
+    except PyriteError as error:
+        if isinstance(error, StageError) and error.__cause__ and not isinstance(error.__cause__, PyriteError):
+            _show_traceback(error.__cause__)
+        return _fail(str(error), error, given, code=1)
+    except KeyboardInterrupt as error:
+        return _fail("interrupted; what was finished is kept", error, given, code=130)
+    except Exception as error:
+        _show_traceback(error)
+        return _fail(f"{type(error).__name__}: {error}", error, given, code=1)
+
+
+def build_app(arguments: Sequence[str]) -> App:
+    """Make the command line's commands; the modules of the one that is called are loaded when it is called.
+
+    Args:
+        arguments: The arguments: a stage that they start with is loaded for its help.
+    """
+    app = App(
+        name="pyrite",
+        help="Mine hard negatives, train dense retrievers with them, and measure what they gained.",
+        version=__version__,
+        help_format="plaintext",
+        result_action="return_value",
+        suppress_keyboard_interrupt=False,
+    )
+    _add(app, "pyrite.cli.pipelines", _PIPELINES, Group("Pipelines", sort_key=1))
+    _add(app, "pyrite.cli.housekeeping", _HOUSEKEEPING, Group("Housekeeping", sort_key=2))
+    _add_stages(app, arguments)
+    app["--help"].group = app["--version"].group = Group("Other", sort_key=4)
+    return app
+
+
+def _add(app: App, module: str, commands: dict[str, str], group: Group) -> None:
+    for name, summary in commands.items():
+        app.command(f"{module}:{name}", name=name, help=summary, group=group)
+
+
+def _add_stages(app: App, arguments: Sequence[str]) -> None:
+    group = Group("Single stages", sort_key=3)
+    called = arguments[0] if arguments else None
+    for kind in CATALOG:
+        if kind != called:
+            app.command("pyrite.cli.stage_command:stage_command", name=kind, help=CATALOG.summary(kind), group=group)
+        else:
+            from pyrite.cli.stage_command import stage_command
+            from pyrite.cli.stage_help import stage_help
+
+            app.command(stage_command(kind), name=kind, help=stage_help(CATALOG[kind]), group=group)
+
+
+def _fail(message: str, error: BaseException, arguments: Sequence[str], code: int) -> int:
+    """Say what went wrong, on standard error, and on standard output as well where JSON is wanted."""
+    sys.stderr.write(f"error: {message}\n")
+    if "--json" in arguments:
+        text = json.dumps({"error": {"type": type(error).__name__, "message": message}}, ensure_ascii=False, indent=2)
+        sys.stdout.write(f"{text}\n")
+    return code
+
+
+def _show_traceback(error: BaseException) -> None:
+    sys.stderr.write("".join(traceback.format_exception(error)))
+    sys.stderr.write("This is a fault in Pyrite or in a plug-in: please report it with the text above.\n")

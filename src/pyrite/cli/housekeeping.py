@@ -1,0 +1,102 @@
+"""Commands on the store and on what Pyrite has."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated
+
+from cyclopts import Parameter
+
+from pyrite.cli.options import Options
+from pyrite.cli.replies import Reply, table
+from pyrite.errors import StoreError
+from pyrite.pipeline.definition import read_pipeline
+from pyrite.pipeline.garbage import Garbage, collect_garbage, find_garbage
+from pyrite.pipeline.plan import build_plan
+from pyrite.pipeline.store import Store
+from pyrite.pipeline.text import count, human_size
+from pyrite.pipeline.verification import verify_entry
+from pyrite.stages import CATALOG
+
+__all__ = ["gc", "stages", "verify"]
+
+_NO_OPTIONS = Options()
+
+
+def verify(*keys: str, options: Options = _NO_OPTIONS) -> Reply:
+    """Read results in the store again and compare them with their manifests; exit code 1 where one is damaged.
+
+    Args:
+        keys: Keys, or their beginnings, perhaps after the stage: 3f9a or mine/3f9a. All, where none is given.
+        options: Common options.
+    """
+    store = options.open_store()
+    entries = [store.resolve(key) for key in keys] if keys else list(store.entries())
+    found = {f"{entry.kind}/{entry.key}": verify_entry(entry, CATALOG) for entry in entries}
+    damaged = {name: faults for name, faults in found.items() if faults}
+    lines = [f"{name}: {fault}" for name, faults in damaged.items() for fault in faults]
+    lines.append(f"{count(len(found), 'step')} verified, {len(damaged)} damaged")
+    return Reply("\n".join(lines), {"verified": len(found), "damaged": damaged}, options.json, code=int(bool(damaged)))
+
+
+def gc(
+    *,
+    keep: Annotated[tuple[Path, ...], Parameter(negative="", consume_multiple=False)] = (),
+    keep_runs: int | None = None,
+    yes: Annotated[bool, Parameter(negative="")] = False,
+    options: Options = _NO_OPTIONS,
+) -> Reply:
+    """List what no run needs any more; delete it with --yes.
+
+    Args:
+        keep: Keep also what this pipeline file needs.
+        keep_runs: Keep what the last N runs need; all runs, where not given.
+        yes: Delete.
+        options: Common options.
+    """
+    store = options.open_store()
+    garbage = find_garbage(store, _kept(store, keep, keep_runs, options))
+    if yes:
+        collect_garbage(store, garbage)
+    data = {
+        "deleted": yes,
+        "bytes": garbage.size,
+        "steps": {f"{entry.kind}/{entry.key}": size for entry, size in garbage.entries},
+        "unfinished": dict(garbage.work),
+    }
+    return Reply(_describe_garbage(garbage, yes), data, options.json)
+
+
+def stages(*, options: Options = _NO_OPTIONS) -> Reply:
+    """List the stages that a pipeline file can use.
+
+    Args:
+        options: Common options.
+    """
+    found = {kind: CATALOG.summary(kind) for kind in CATALOG}
+    text = table(["stage", "what it does"], found.items())
+    return Reply(f"{text}\n\npyrite STAGE --help shows inputs, outputs and settings.", found, options.json)
+
+
+def _kept(store: Store, files: Sequence[Path], last_runs: int | None, options: Options) -> set[str]:
+    records = [record for _, record in options.open_runs().records()]
+    if not records and not files and last_runs is None:
+        raise StoreError(
+            f"{options.runs}: holds no run, so nothing says what to keep; give the folder of runs (--runs), pipeline "
+            "files (--keep FILE), or --keep-runs 0 to keep nothing"
+        )
+    chosen = records if last_runs is None else records[: max(last_runs, 0)]
+    keys = {step.key for record in chosen for step in record.steps}
+    for file in files:
+        keys |= {step.key for step in build_plan(read_pipeline(file, CATALOG), store).steps.values()}
+    return keys
+
+
+def _describe_garbage(garbage: Garbage, deleted: bool) -> str:
+    rows = [[f"{entry.kind}/{entry.key[:12]}", human_size(size)] for entry, size in garbage.entries]
+    rows += [[f"unfinished {key[:12]}", human_size(size)] for key, size in garbage.work]
+    if not rows:
+        return "nothing to delete"
+    end = "deleted" if deleted else "to delete; run again with --yes"
+    return f"{table(['what', 'size'], rows)}\n\n{human_size(garbage.size)} {end}"

@@ -1,0 +1,78 @@
+"""Options that commands share."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Annotated
+
+from cyclopts import Group, Parameter
+
+from pyrite.pipeline.context import Resources
+from pyrite.pipeline.runs import Runs
+from pyrite.pipeline.store import Store
+from pyrite.settings import parse_settings
+
+__all__ = ["Options", "ResourceOptions", "Sets", "Steps"]
+
+_COMMON = Group("Common options", sort_key=80)
+_RESOURCES = Group("Resources (they change no result)", sort_key=90)
+
+Sets = Annotated[tuple[str, ...], Parameter(name="--set", negative="", consume_multiple=False)]
+"""PATH=VALUE, any number of times."""
+
+Steps = Annotated[tuple[str, ...], Parameter(name="--step", negative="", consume_multiple=False)]
+"""Ids of steps, any number of times."""
+
+
+@Parameter(name="*", group=_COMMON)
+@dataclass(frozen=True)
+class Options:
+    """Where things lie, and how to answer."""
+
+    store: Annotated[Path, Parameter(env_var="PYRITE_STORE")] = Path(".pyrite/store")
+    """The folder of results, one for each step and key."""
+
+    runs: Path = Path("runs")
+    """The folder of runs; `latest` in it points at the last one that finished."""
+
+    json: Annotated[bool, Parameter(negative="")] = False
+    """Answer with JSON on standard output, and nothing else there."""
+
+    quiet: Annotated[bool, Parameter(negative="")] = False
+    """Show no progress."""
+
+    def open_store(self) -> Store:
+        """Return the store."""
+        return Store(self.store)
+
+    def open_runs(self) -> Runs:
+        """Return the folder of runs."""
+        return Runs(self.runs)
+
+
+@Parameter(name="*", group=_RESOURCES)
+@dataclass(frozen=True)
+class ResourceOptions:
+    """With what to compute; what is not given is taken from the pipeline file."""
+
+    device: str | None = None
+    """Where models run: auto, cpu, cuda, cuda:1 or mps."""
+
+    encode_batch_size: int | None = None
+    """How many texts are encoded at once."""
+
+    shard_size: int | None = None
+    """How many rows make one shard, the most that a kill can cost."""
+
+    workers: int | None = None
+    """How many processes or threads may work; 0 for the number of cores."""
+
+    def over(self, resources: Resources) -> Resources:
+        """Return resources with what was given here put in their place.
+
+        Raises:
+            SettingsError: A value is out of range.
+        """
+        given = {name: value for name, value in asdict(self).items() if value is not None}
+        return parse_settings(Resources, resources.model_dump() | given, "options")

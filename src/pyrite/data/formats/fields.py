@@ -1,0 +1,87 @@
+"""Fields of JSON objects and table rows: checked for their type, faults noted at their line."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+from pyrite.data.formats.lines import Line, describe
+
+__all__ = ["id_field", "ids_field", "numbers_field", "text_field", "texts_field"]
+
+Row = Mapping[str, Any]
+
+
+def text_field(line: Line, record: Row, name: str) -> str | None:
+    """Return a text field; an absent or null one is empty, one of another type is noted and None."""
+    value = record.get(name)
+    if value is None:
+        return ""
+    if isinstance(value, str):
+        return value
+    line.fault(f"`{name}` is {describe(value)}, wants a string")
+    return None
+
+
+def id_field(line: Line, record: Row, name: str) -> str | None:
+    """Return an id as a string; integers are taken too. A missing, empty or odd one is noted and None."""
+    value = record.get(name)
+    if isinstance(value, str) and value:
+        return value
+    if isinstance(value, int) and not isinstance(value, bool):
+        return str(value)
+    if name not in record:
+        line.fault(f"`{name}` is missing, wants a string")
+    else:
+        line.fault(f"`{name}` is {'empty' if value == '' else describe(value)}, wants a string")
+    return None
+
+
+def texts_field(line: Line, record: Row, name: str) -> list[str]:
+    """Return a list of texts; an absent or null one is empty, and so is one that is noted as odd."""
+    values = _list(line, record, name)
+    for position, value in enumerate(values, start=1):
+        if not isinstance(value, str):
+            line.fault(f"item {position} of `{name}` is {describe(value)}, wants a string")
+    return values if line.valid else []
+
+
+def ids_field(line: Line, record: Row, name: str, count: int) -> list[str | None]:
+    """Return one id, or None where there is none, for each of `count` texts."""
+    values = _list_of(line, record, name, count)
+    items = {f"{name}[{position}]": value for position, value in enumerate(values)}
+    return [None if value is None else id_field(line, items, item) for item, value in items.items()]
+
+
+def numbers_field(line: Line, record: Row, name: str, count: int) -> list[float | None]:
+    """Return one finite number, or None where there is none, for each of `count` texts."""
+    values = _list_of(line, record, name, count)
+    for position, value in enumerate(values, start=1):
+        if value is not None and not _is_number(value):
+            shown = value if isinstance(value, float) else describe(value)
+            line.fault(f"item {position} of `{name}` is {shown}, wants a finite number or null")
+            return [None] * count
+    return [None if value is None else float(value) for value in values]
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+
+
+def _list(line: Line, record: Row, name: str) -> list[Any]:
+    value = record.get(name)
+    if value is None:
+        return []
+    if isinstance(value, list):
+        return value
+    line.fault(f"`{name}` is {describe(value)}, wants a list")
+    return []
+
+
+def _list_of(line: Line, record: Row, name: str, count: int) -> list[Any]:
+    """Return a list of `count` values, all None where the field is absent, null or odd."""
+    values = _list(line, record, name)
+    if record.get(name) is not None and line.valid and len(values) != count:
+        line.fault(f"`{name}` has {len(values)} items for {count} texts")
+    return values if len(values) == count else [None] * count

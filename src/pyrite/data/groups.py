@@ -1,0 +1,52 @@
+"""Join judgements and negatives into what a trainer reads."""
+
+from __future__ import annotations
+
+from pyrite.data.records import TrainingGroup
+from pyrite.data.tables import Negatives, Qrels, TrainingSet
+from pyrite.errors import DataError
+
+__all__ = ["training_groups"]
+
+
+def training_groups(qrels: Qrels, negatives: Negatives | None = None, grade_threshold: int = 1) -> TrainingSet:
+    """Return one group for each query that has a positive, ordered by query id.
+
+    Args:
+        qrels: The judgements of the training queries.
+        negatives: Negatives mined for them, kept in their order; none for in-batch training.
+        grade_threshold: The lowest grade that makes a positive, from 1.
+
+    Raises:
+        DataError: No query has a positive, or a negative is one of its query's positives.
+
+    Example:
+        >>> qrels = Qrels.from_columns(query_id=["q"], doc_id=["d"], grade=[1], source=["human"])
+        >>> [group.positive_ids for group in training_groups(qrels).rows()]
+        [('d',)]
+    """
+    mined = _by_query(negatives)
+    groups = []
+    for query_id, grades in sorted(qrels.by_query().items()):
+        positives = tuple(sorted(doc_id for doc_id, grade in grades.items() if grade >= grade_threshold))
+        if not positives:
+            continue
+        chosen = mined.get(query_id, [])
+        wrong = sorted({doc_id for doc_id, _ in chosen} & set(positives))
+        if wrong:
+            raise DataError(f"query {query_id!r}: positives stand among its negatives: {', '.join(wrong)}")
+        weights = tuple(weight for _, weight in chosen)
+        plain = all(weight == 1 for weight in weights)
+        groups.append(TrainingGroup(query_id, positives, tuple(d for d, _ in chosen), None if plain else weights))
+    if not groups:
+        raise DataError(f"no training query has a document of grade {grade_threshold} or more")
+    return TrainingSet.from_rows(groups)
+
+
+def _by_query(negatives: Negatives | None) -> dict[str, list[tuple[str, float]]]:
+    grouped: dict[str, list[tuple[str, float]]] = {}
+    if negatives is not None:
+        columns = (negatives.column(name).to_pylist() for name in ("query_id", "doc_id", "weight"))
+        for query_id, doc_id, weight in zip(*columns, strict=True):
+            grouped.setdefault(query_id, []).append((doc_id, weight))
+    return grouped

@@ -1,0 +1,94 @@
+"""Cutting a dev split from the training queries."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from pyrite.data.tables import Qrels
+from pyrite.errors import DataError, SettingsError
+from pyrite.seeds import derive_seed
+
+__all__ = ["cut_dev"]
+
+
+def cut_dev(train: Qrels, share: float, seed: int) -> tuple[Qrels, Qrels]:
+    """Cut a dev split from the judgements of a training split, query by query.
+
+    Queries that share a relevant document, directly or through others, stay on one side. So no document
+    that dev rewards was a positive in training, and dev measures what the model does on documents it
+    has not been trained to find. Which groups of queries go to dev follows from a hash of the seed and the
+    query ids, so it depends neither on the order of the rows nor, for most queries, on which others there are.
+
+    Args:
+        train: Judgements; a grade of 1 or more is relevant.
+        share: The share of queries wanted in dev, in (0, 1). Dev holds at most that many, rounded, and at
+            least one; groups that are too large for what is left stay in training.
+        seed: Chooses among the possible cuts.
+
+    Returns:
+        The judgements of training and of dev, each in the order they had.
+
+    Raises:
+        SettingsError: The share is not in (0, 1).
+        DataError: No group of queries is small enough for dev.
+
+    Example:
+        >>> ids = [f"{i}" for i in range(10)]
+        >>> qrels = Qrels.from_columns(query_id=ids, doc_id=ids, grade=[1] * 10, source=["human"] * 10)
+        >>> [len(part) for part in cut_dev(qrels, share=0.2, seed=0)]
+        [8, 2]
+    """
+    if not 0 < share < 1:
+        raise SettingsError(f"the share of dev is between 0 and 1, both excluded, not {share}")
+    room = max(1, round(share * len(train.query_ids())))
+    chosen: list[str] = []
+    for group in _groups_in_hash_order(train, seed):
+        if len(chosen) + len(group) <= room:
+            chosen.extend(group)
+    if not chosen or len(chosen) == len(train.query_ids()):
+        raise DataError(
+            f"no dev split of {room} out of {len(train.query_ids())} queries can be cut, since queries that share a "
+            "relevant document stay together; ask for a larger share, or bring a dev split"
+        )
+    in_dev = pc.is_in(train.column("query_id"), value_set=pa.array(chosen, pa.string()))
+    parts = (train.arrow.filter(pc.invert(in_dev)), train.arrow.filter(in_dev))
+    return Qrels(parts[0], train.metadata), Qrels(parts[1], train.metadata)
+
+
+def _groups_in_hash_order(qrels: Qrels, seed: int) -> list[list[str]]:
+    """Return the groups of queries that hang together by relevant documents, smallest hash first."""
+    forest = _Forest(qrels.query_ids())
+    first_query: dict[str, str] = {}
+    relevant = qrels.relevant()
+    pairs = zip(relevant.column("query_id").to_pylist(), relevant.column("doc_id").to_pylist(), strict=True)
+    for query_id, doc_id in pairs:
+        forest.join(first_query.setdefault(doc_id, query_id), query_id)
+    hashes = {query_id: derive_seed(seed, "cut-dev", query_id) for query_id in qrels.query_ids()}
+    return sorted(forest.trees(), key=lambda group: min(hashes[query_id] for query_id in group))
+
+
+class _Forest:
+    """Disjoint sets of ids (union-find with path halving)."""
+
+    def __init__(self, ids: Iterable[str]) -> None:
+        self._parent = {row_id: row_id for row_id in ids}
+
+    def root(self, row_id: str) -> str:
+        parent = self._parent
+        while parent[row_id] != row_id:
+            parent[row_id] = parent[parent[row_id]]
+            row_id = parent[row_id]
+        return row_id
+
+    def join(self, a: str, b: str) -> None:
+        self._parent[self.root(b)] = self.root(a)
+
+    def trees(self) -> list[list[str]]:
+        members: dict[str, list[str]] = defaultdict(list)
+        for row_id in self._parent:
+            members[self.root(row_id)].append(row_id)
+        return list(members.values())

@@ -1,0 +1,31 @@
+"""Mine hard negatives: candidates from many sources, filters that say what they drop, samplers.
+
+`HardNegativeMiner` is the whole of it in one call. Its two halves stand alone as well: searching
+(`collect_candidates`, slow, once) and choosing (`select_negatives`, fast, often).
+"""
+
+from pyrite.mining.audit import Audit, audit
+from pyrite.mining.candidates import collect_candidates
+from pyrite.mining.filters import CeilingFilter, FilterSettings, MarginFilter, RankWindow, ShareFilter
+from pyrite.mining.miner import HardNegativeMiner, MiningResult
+from pyrite.mining.samplers import SamplerSettings, TopSampler, UniformSampler
+from pyrite.mining.selection import Masking, Selection, select_negatives
+
+__all__ = [
+    "Audit",
+    "CeilingFilter",
+    "FilterSettings",
+    "HardNegativeMiner",
+    "MarginFilter",
+    "Masking",
+    "MiningResult",
+    "RankWindow",
+    "SamplerSettings",
+    "Selection",
+    "ShareFilter",
+    "TopSampler",
+    "UniformSampler",
+    "audit",
+    "collect_candidates",
+    "select_negatives",
+]

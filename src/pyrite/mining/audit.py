@@ -1,0 +1,67 @@
+"""Where candidates went: a count for each gate."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+
+from pyrite.mining.pool import Pool
+
+__all__ = ["Audit", "audit"]
+
+
+@dataclass(frozen=True, slots=True)
+class Audit:
+    """The counts of one selection. `candidates` = all of `removed` + `not_drawn` + `negatives`.
+
+    Attributes:
+        queries: Queries with candidates.
+        candidates: Pairs of query and document that the sources proposed, known positives among them.
+        removed: {gate: pairs dropped}, in the order of the gates.
+        not_drawn: Pairs that passed every gate and were not drawn.
+        negatives: Pairs drawn.
+        by_source: {source: negatives that it ranked best}.
+        short: Queries that got fewer negatives than the sampler wants.
+        empty: Queries that got none.
+    """
+
+    queries: int
+    candidates: int
+    removed: dict[str, int]
+    not_drawn: int
+    negatives: int
+    by_source: dict[str, int]
+    short: int
+    empty: int
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the counts as JSON values."""
+        return asdict(self)
+
+
+def audit(proposed: Pool, removed: Mapping[str, int], passed: Pool, drawn: Pool, wanted: int) -> Audit:
+    """Count one selection.
+
+    Args:
+        proposed: Every candidate.
+        removed: {gate: pairs dropped}.
+        passed: What every gate let through.
+        drawn: What was drawn.
+        wanted: Negatives a query that the sampler wants.
+    """
+    queries = len(proposed.starts()) - 1
+    sizes = np.diff(drawn.starts())
+    sources, counts = np.unique(drawn.sources.astype(str), return_counts=True)
+    return Audit(
+        queries=queries,
+        candidates=len(proposed),
+        removed=dict(removed),
+        not_drawn=len(passed) - len(drawn),
+        negatives=len(drawn),
+        by_source=dict(zip(sources.tolist(), counts.tolist(), strict=True)),
+        short=queries - int(np.count_nonzero(sizes >= wanted)),
+        empty=queries - len(sizes),
+    )

@@ -1,0 +1,57 @@
+"""Which prompts a model was trained with. The wrong ones cost accuracy without any error."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from pathlib import Path
+
+from pyrite.models.settings import Prompts
+
+__all__ = ["family_prompts", "own_prompts", "read_prompts"]
+
+_E5 = re.compile(r"(^|[/_-])e5([_-]|$)")
+_DOCUMENT_NAMES = ("document", "passage", "corpus")
+
+
+def own_prompts(prompts: Mapping[str, str | None]) -> Prompts | None:
+    """Return the prompts that a model's configuration gives, or None where it gives none.
+
+    Args:
+        prompts: `SentenceTransformer.prompts`: {name: text}.
+
+    Example:
+        >>> own_prompts({"query": "query: ", "passage": "passage: "}).document
+        'passage: '
+        >>> own_prompts({"query": "", "document": ""}) is None
+        True
+    """
+    query = prompts.get("query") or ""
+    document = next((text for name in _DOCUMENT_NAMES if (text := prompts.get(name))), "")
+    return Prompts(query=query, document=document) if query or document else None
+
+
+def family_prompts(name: str) -> Prompts | None:
+    """Return the prompts of a model's family, known by its name, or None.
+
+    E5 (Wang et al., arXiv 2212.03533) wants "query: " and "passage: ". Its instruction-tuned
+    variants want a task description instead, which only the user knows.
+
+    Example:
+        >>> family_prompts("intfloat/multilingual-e5-small").query
+        'query: '
+        >>> family_prompts("intfloat/multilingual-e5-large-instruct") is None
+        True
+    """
+    lowered = name.lower()
+    if _E5.search(lowered) and "instruct" not in lowered:
+        return Prompts(query="query: ", document="passage: ")
+    return None
+
+
+def read_prompts(folder: Path) -> Prompts:
+    """Return the prompts in the configuration of a model folder; empty ones where it gives none."""
+    config = folder / "config_sentence_transformers.json"
+    given = json.loads(config.read_text(encoding="utf-8")).get("prompts", {}) if config.is_file() else {}
+    return own_prompts(given) or Prompts()

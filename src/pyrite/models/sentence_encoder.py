@@ -1,0 +1,222 @@
+"""Encoders through sentence-transformers: transformers of every kind and static embeddings."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+
+from pyrite.data import ScoreKind
+from pyrite.errors import ModelError
+from pyrite.extras import require
+from pyrite.models.folder import ModelFolder
+from pyrite.models.precision import Precision
+from pyrite.models.prompts import family_prompts, own_prompts
+from pyrite.models.protocols import Role
+from pyrite.models.settings import EncoderSettings, Prompts, SentenceTransformerSettings
+from pyrite.settings import Json
+
+if TYPE_CHECKING:
+    from sentence_transformers import SentenceTransformer
+
+__all__ = ["SentenceEncoder", "load_sentence_transformer", "save_model"]
+
+_LOG = logging.getLogger(__name__)
+
+
+class SentenceEncoder:
+    """An `Encoder` around a sentence-transformers model.
+
+    Vectors have unit length, so that scores are cosines.
+
+    Args:
+        model: The loaded model.
+        prompts: What stands in front of queries and documents.
+        batch_size: Texts encoded at once; changes the speed only.
+        weights: The identity of the weights: a content hash, or a hub name with its commit.
+
+    Example:
+        ```python
+        encoder = SentenceEncoder.load("sentence-transformers/all-MiniLM-L6-v2")
+        encoder.encode(["what is pyrite"], "query").shape  # (1, 384)
+        ```
+    """
+
+    def __init__(self, model: SentenceTransformer, prompts: Prompts, batch_size: int, weights: Json) -> None:
+        self._model = model
+        self._weights = weights
+        self.prompts = prompts
+        self.batch_size = batch_size
+
+    @classmethod
+    def load(
+        cls,
+        model: str | Path,
+        *,
+        prompts: Literal["auto", "none"] | Prompts = "auto",
+        device: str = "auto",
+        precision: Precision = "fp32",
+        max_length: int | None = None,
+        batch_size: int = 64,
+    ) -> SentenceEncoder:
+        """Load a folder, or a model of the hub.
+
+        Args:
+            model: The folder or name.
+            prompts: `auto` for the model's own or its family's, `none`, or the two texts.
+            device: `auto`, `cpu`, `cuda` or `cuda:N`.
+            precision: What a transformer computes in.
+            max_length: Tokens after which a text is cut; the model's own where None.
+            batch_size: Texts encoded at once.
+
+        Raises:
+            ModelError: It cannot be loaded.
+        """
+        settings = SentenceTransformerSettings(model=str(model), prompts=prompts, max_length=max_length)
+        loaded = load_sentence_transformer(settings, device=device, precision=precision)
+        folder = settings.local_folder()
+        weights = ModelFolder(folder).fingerprint() if folder else {"name": str(model), "commit": _commit(loaded)}
+        return cls(loaded, Prompts.model_validate(_prompts_of(loaded)), batch_size, weights)
+
+    @property
+    def dimension(self) -> int:
+        """The number of components of a vector."""
+        return int(self._model.get_embedding_dimension() or 0)
+
+    @property
+    def score_kind(self) -> ScoreKind:
+        """Cosines."""
+        return ScoreKind.COSINE
+
+    @property
+    def is_static(self) -> bool:
+        """Whether the model is a static embedding: a mean of token vectors."""
+        return type(self._model[0]).__name__ == "StaticEmbedding"
+
+    def encode(self, texts: Sequence[str], role: Role) -> np.ndarray:
+        """Return unit vectors: float32, shape (len(texts), dimension)."""
+        if not texts:
+            return np.zeros((0, self.dimension), dtype=np.float32)
+        prompt = self.prompts.query if role == "query" else self.prompts.document
+        vectors = self._model.encode(
+            list(texts),
+            prompt=prompt or None,
+            batch_size=self.batch_size,
+            show_progress_bar=False,
+            convert_to_tensor=True,
+            normalize_embeddings=True,
+        )
+        return np.ascontiguousarray(vectors.to("cpu", dtype=_dtype("fp32")).numpy())
+
+    def identity(self) -> Json:
+        """Return weights, prompts, pooling, maximum length and precision."""
+        modules: Iterable[Any] = self._model
+        pooling = next((m.get_config_dict() for m in modules if type(m).__name__ == "Pooling"), None)
+        length = self._model.max_seq_length
+        return {
+            "weights": self._weights,
+            "prompts": self.prompts.identity(),
+            "pooling": pooling,
+            "max_length": None if self.is_static else length,
+            "precision": str(next(iter(self._model.parameters())).dtype),
+        }
+
+
+def load_sentence_transformer(
+    settings: EncoderSettings, device: str = "cpu", precision: Precision = "fp32"
+) -> SentenceTransformer:
+    """Load the model that settings name, with the resolved prompts in its `prompts`.
+
+    Raises:
+        ModelError: It cannot be loaded; says what to check.
+        MissingExtraError: WordLlama's wheel is not installed.
+    """
+    if not isinstance(settings, SentenceTransformerSettings):
+        return _load_wordllama(device)
+    if settings.trust_remote_code and settings.local_folder() is None and settings.revision is None:
+        raise ModelError(
+            f"{settings.model}: trust_remote_code wants a revision (a commit): code may change under a name"
+        )
+    from sentence_transformers import SentenceTransformer
+
+    try:
+        model = SentenceTransformer(
+            settings.model,
+            device=None if device == "auto" else device,
+            revision=settings.revision,
+            trust_remote_code=settings.trust_remote_code,
+            model_kwargs={"dtype": _dtype(precision)} if precision != "fp32" else {},
+        )
+    except Exception as error:
+        raise ModelError(
+            f"{settings.model}: cannot be loaded as a sentence-transformers model ({type(error).__name__}: {error}). "
+            "Give a folder with config.json and weights, or a model's name on the hub and a network"
+        ) from error
+    if precision == "fp32":
+        # A checkpoint saved in half precision would otherwise compute in it.
+        model.to(_dtype("fp32"))
+    if settings.max_length is not None:
+        model.max_seq_length = settings.max_length
+    _set_prompts(model, _resolve_prompts(settings, model))
+    return model
+
+
+def save_model(model: SentenceTransformer, folder: Path) -> None:
+    """Write a model where `SentenceTransformer(folder)` finds it, prompts included."""
+    model.save_pretrained(str(folder), create_model_card=False)
+
+
+def _resolve_prompts(settings: SentenceTransformerSettings, model: SentenceTransformer) -> Prompts:
+    if isinstance(settings.prompts, Prompts):
+        return settings.prompts
+    if settings.prompts == "none":
+        return Prompts()
+    found = own_prompts(model.prompts) or family_prompts(settings.model)
+    if found is None and "instruct" in settings.model.lower():
+        _LOG.warning(
+            "%s looks instruction-tuned and carries no prompts: give `prompts`, or scores will be poor", settings.model
+        )
+    return found or Prompts()
+
+
+def _set_prompts(model: SentenceTransformer, prompts: Prompts) -> None:
+    model.prompts = {"query": prompts.query, "document": prompts.document}
+    model.default_prompt_name = None
+
+
+def _prompts_of(model: SentenceTransformer) -> dict[str, str]:
+    return {"query": model.prompts.get("query") or "", "document": model.prompts.get("document") or ""}
+
+
+def _load_wordllama(device: str) -> SentenceTransformer:
+    package = Path(str(require("wordllama", "demo").__file__)).parent
+    from safetensors.torch import load_file
+    from sentence_transformers import SentenceTransformer
+    from sentence_transformers.sentence_transformer.modules import StaticEmbedding
+    from tokenizers import Tokenizer
+
+    tensors = load_file(package / "weights" / "l2_supercat_256.safetensors")
+    weights = tensors["embedding.weight"].float()
+    tokenizer = Tokenizer.from_file(str(package / "tokenizers" / "l2_supercat_tokenizer_config.json"))
+    # Both are set for another library's padded batches; a mean over tokens wants neither.
+    tokenizer.no_padding()
+    tokenizer.no_truncation()
+    module = StaticEmbedding(tokenizer, embedding_weights=weights)
+    model = SentenceTransformer(modules=[module], device="cpu" if device == "auto" else device)
+    _set_prompts(model, Prompts())
+    return model
+
+
+def _dtype(precision: Precision) -> Any:
+    import torch
+
+    return {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}[precision]
+
+
+def _commit(model: SentenceTransformer) -> str | None:
+    config = getattr(getattr(model[0], "model", None), "config", None)
+    commit: str | None = getattr(config, "_commit_hash", None)
+    return commit

@@ -1,0 +1,108 @@
+"""What a stage may use while it runs: a folder that survives a kill, resources, and a voice."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from pydantic import Field
+
+from pyrite.pipeline.events import Event, Observer, ignore
+from pyrite.pipeline.shards import map_shards
+from pyrite.settings import Settings
+
+__all__ = ["Context", "Resources"]
+
+
+class Resources(Settings):
+    """With what a stage computes. Nothing here changes a result, so nothing here enters a key."""
+
+    device: str = "auto"
+    """Where models run: "auto", "cpu", "cuda", "cuda:1" or "mps"."""
+
+    encode_batch_size: int = Field(64, ge=1)
+    """How many texts are encoded at once."""
+
+    shard_size: int = Field(4096, ge=1)
+    """How many rows make one shard, the most that a kill can cost."""
+
+    workers: int = Field(0, ge=0)
+    """How many processes or threads may work; 0 for the number of cores."""
+
+
+@dataclass(frozen=True)
+class Context:
+    """What a running stage is given beside its settings and inputs.
+
+    Attributes:
+        workdir: A folder of this step's key alone. It survives a kill and is removed once the
+            step is published.
+        resources: Device, batch and shard sizes, workers.
+        step: The id of the step, for events.
+        observe: Receives events.
+        sources: Where each input lies in the store, as "KIND/KEY.OUTPUT"; a mapping for an input of many. For reports
+            that name what a number came from; it follows from the key, so it may enter a result.
+
+    Example:
+        >>> context = Context(Path("work"))
+        >>> with context.progress("encode", total=2, unit="documents") as advance:
+        ...     advance(2)
+    """
+
+    workdir: Path
+    resources: Resources = field(default_factory=Resources)
+    step: str = ""
+    observe: Observer = ignore
+    sources: Mapping[str, str | Mapping[str, str]] = field(default_factory=dict)
+
+    @contextmanager
+    def progress(self, description: str, total: int | None, unit: str) -> Iterator[Callable[..., None]]:
+        """Show how work goes on.
+
+        Args:
+            description: What is being done, such as "encode the corpus".
+            total: How much there is to do, or None where nobody knows.
+            unit: What is counted, such as "documents".
+
+        Yields:
+            `advance(n=1)`, to be called as work is done.
+        """
+        done = 0
+
+        def advance(n: int = 1) -> None:
+            nonlocal done
+            done += n
+            self.observe(Event("progress", self.step, description, done, total, unit))
+
+        advance(0)
+        yield advance
+
+    def map_shards(
+        self, folder_name: str, ranges: Iterable[range], run_one: Callable[[range, Path], None]
+    ) -> list[Path]:
+        """Make each shard that a former, killed try did not finish.
+
+        Args:
+            folder_name: The folder inside `workdir`.
+            ranges: The rows of each shard, as `shard_ranges(total, size)` gives them.
+            run_one: Gets the rows and a path at which nothing exists, and writes a file or a
+                folder at exactly that path.
+
+        Returns:
+            The path of each shard, in the order of the ranges.
+
+        Raises:
+            StageError: `run_one` returned without writing at its path.
+        """
+        return map_shards(
+            self.workdir / folder_name,
+            ranges,
+            run_one,
+            lambda name: self.observe(Event("shard-finished", self.step, name)),
+        )
+
+    def checkpoint(self) -> None:
+        """Say that a training checkpoint is in place."""
+        self.observe(Event("checkpoint", self.step))

@@ -1,0 +1,224 @@
+"""A pipeline: steps with their stages, checked settings and linked inputs."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from graphlib import CycleError, TopologicalSorter
+from pathlib import Path
+from typing import Any
+
+from pyrite.errors import PlanError, SettingsError
+from pyrite.pipeline.context import Resources
+from pyrite.pipeline.document import Document, Faults, read_document
+from pyrite.pipeline.expansion import RawStep, expand_steps
+from pyrite.pipeline.linking import Linker
+from pyrite.pipeline.overrides import assign, parse_assignment
+from pyrite.pipeline.references import Reference, StepOutput
+from pyrite.pipeline.stage import Stage
+from pyrite.pipeline.text import did_you_mean
+from pyrite.settings import Settings, parse_settings
+
+__all__ = ["Pipeline", "Step", "define_pipeline", "read_pipeline"]
+
+_TOP = ("name", "publish", "resources", "steps")
+_STEP = ("inputs", "matrix", "settings", "stage")
+
+
+@dataclass(frozen=True)
+class Step:
+    """One step, checked.
+
+    Attributes:
+        id: Its id.
+        stage: What it does.
+        settings: With which settings.
+        inputs: From where; a mapping for an input of many. An optional input not given is absent.
+    """
+
+    id: str
+    stage: Stage
+    settings: Settings
+    inputs: Mapping[str, Reference | Mapping[str, Reference]]
+
+    def needs(self) -> list[str]:
+        """Return the ids of the steps that it takes outputs of, each once."""
+        sources = [s for source in self.inputs.values() for s in _sources(source)]
+        return list(dict.fromkeys(source.step for source in sources if isinstance(source, StepOutput)))
+
+
+@dataclass(frozen=True)
+class Pipeline:
+    """Steps that were checked against their stages and each other.
+
+    Attributes:
+        name: Its name.
+        steps: By id; a step stands after those that it needs, otherwise in the order of the file.
+        resources: With what it computes.
+        publish: Outputs to be copied into the folder of a run.
+        text: The file as it stands.
+        label: What to call the file in messages.
+    """
+
+    name: str
+    steps: Mapping[str, Step]
+    resources: Resources
+    publish: tuple[StepOutput, ...]
+    text: str
+    label: str
+
+
+def read_pipeline(path: Path, catalog: Mapping[str, Stage], overrides: Sequence[str] = ()) -> Pipeline:
+    """Read a pipeline file.
+
+    Args:
+        path: The file; `define_pipeline` says what may stand in it.
+        catalog: The stages that it may use.
+        overrides: Values that replace those of the file, such as
+            "steps.select.settings.filters.0.margin=0.1"; steps by their ids after expansion.
+
+    Raises:
+        PlanError: The file cannot be read, or something in it is wrong; every fault is listed.
+    """
+    return define_pipeline(read_document(path), catalog, overrides)
+
+
+def define_pipeline(document: Document, catalog: Mapping[str, Stage], overrides: Sequence[str] = ()) -> Pipeline:
+    """Make a pipeline of a document.
+
+    The document is a mapping with `name`, `steps`, and perhaps `resources` and `publish`. A step has `stage`, and
+    perhaps `settings`, `inputs` and `matrix`. An input is "STEP.OUTPUT" or "KIND/KEY.OUTPUT"; one that takes many is
+    a list of those, wildcards allowed, keyed by step id, or a mapping from names to them.
+
+    Args:
+        document: The document.
+        catalog: The stages that it may use.
+        overrides: As in `read_pipeline`.
+
+    Raises:
+        PlanError: Something is wrong; every fault is listed.
+    """
+    faults = document.faults
+    top = _mapping(document.data, "", faults)
+    _check_keys(top, _TOP, "", faults)
+    name = top.get("name")
+    if not isinstance(name, str) or not name or "/" in name or name.startswith("."):
+        faults.add("name", f"wants a name without '/' that does not start with '.' (given: {name!r})")
+    raw = expand_steps(_mapping(top.get("steps"), "steps", faults), faults)
+    if not raw:
+        faults.add("steps", "there is no step; wants a mapping from ids to steps")
+    resources = copy.deepcopy(_mapping(top.get("resources") or {}, "resources", faults))
+    _override(raw, resources, overrides, faults)
+    steps = _Reader(catalog, raw, faults).steps()
+    linker = Linker({step_id: step[0] for step_id, step in steps.items()}, faults)
+    linked = {step.id: linker.inputs(step) for step in raw.values()}
+    published = linker.outputs(top.get("publish") or [], "publish")
+    resolved_resources = _settings(Resources, resources, "resources", "resources", faults)
+    faults.raise_any()
+    made = {
+        step_id: Step(step_id, stage, settings, linked[step_id])
+        for step_id, (stage, settings) in steps.items()
+        if stage is not None and settings is not None
+    }
+    ordered = _in_order(made, faults)
+    faults.raise_any()
+    return Pipeline(str(name), ordered, resolved_resources or Resources(), published, document.text, faults.label)
+
+
+class _Reader:
+    """Turns raw steps into stages and settings; None stands for what had a fault."""
+
+    def __init__(self, catalog: Mapping[str, Stage], raw: Mapping[str, RawStep], faults: Faults) -> None:
+        self._catalog, self._raw, self._faults = catalog, raw, faults
+
+    def steps(self) -> dict[str, tuple[Stage | None, Settings | None]]:
+        return {step_id: self._step(step) for step_id, step in self._raw.items()}
+
+    def _step(self, step: RawStep) -> tuple[Stage | None, Settings | None]:
+        _check_keys(step.body, _STEP, step.path, self._faults, step.place)
+        stage = self._stage(step)
+        if stage is None:
+            return None, None
+        path, place = f"{step.path}.settings", f"{step.place}.settings"
+        return stage, _settings(stage.settings, step.body.get("settings") or {}, path, place, self._faults)
+
+    def _stage(self, step: RawStep) -> Stage | None:
+        kind = step.body.get("stage")
+        if isinstance(kind, str) and kind in self._catalog:
+            return self._catalog[kind]
+        what = "is missing" if kind is None else f"unknown stage {kind!r}"
+        self._faults.add(f"{step.path}.stage", what + did_you_mean(str(kind), self._catalog), f"{step.place}.stage")
+        return None
+
+
+def _settings(model: type[Any], data: Any, path: str, place: str, faults: Faults) -> Any:
+    """Validate settings; each line of the error names its own place inside `path`."""
+    try:
+        return parse_settings(model, data, path)
+    except SettingsError as error:
+        for line in str(error).splitlines():
+            where, _, what = line.partition(": ")
+            faults.add(where, what, place + where.removeprefix(path)) if where.startswith(path) else faults.add(
+                path, line, place
+            )
+        return None
+
+
+def _override(raw: Mapping[str, RawStep], resources: dict[str, Any], texts: Sequence[str], faults: Faults) -> None:
+    for text in texts:
+        try:
+            path, value = parse_assignment(text)
+            if path.startswith("resources."):
+                assign(resources, path.split(".")[1:], value, path)
+            else:
+                step, parts = _overridden_step(raw, path)
+                assign(step.body, parts, value, path)
+        except (SettingsError, PlanError) as error:
+            faults.add("", f"override {error}")
+
+
+def _overridden_step(raw: Mapping[str, RawStep], path: str) -> tuple[RawStep, list[str]]:
+    """Find the step that "steps.ID.rest" means; an id may hold dots, so the longest that fits is taken."""
+    fitting = [step for step in raw.values() if path.startswith(f"{step.path}.")]
+    if not fitting:
+        allowed = ["resources", *(step.path for step in raw.values())]
+        raise PlanError(f"{path}: leads nowhere{did_you_mean('.'.join(path.split('.')[:2]), allowed)}")
+    step = max(fitting, key=lambda candidate: len(candidate.id))
+    return step, path.removeprefix(f"{step.path}.").split(".")
+
+
+def _mapping(value: Any, path: str, faults: Faults) -> dict[str, Any]:
+    if isinstance(value, dict):
+        return value
+    if value is not None or not path:
+        faults.add(path, f"wants a mapping (given: {value!r})")
+    return {}
+
+
+def _check_keys(
+    mapping: Mapping[Any, Any], allowed: Iterable[str], path: str, faults: Faults, place: str | None = None
+) -> None:
+    for key in mapping:
+        if key not in allowed:
+            at = f"{place}.{key}" if place else None
+            faults.add(f"{path}.{key}" if path else str(key), f"unknown key{did_you_mean(str(key), allowed)}", at)
+
+
+def _in_order(steps: Mapping[str, Step], faults: Faults) -> dict[str, Step]:
+    """Put each step after those that it needs; a circle is a fault."""
+    sorter = TopologicalSorter[str]()
+    for step_id in steps:
+        sorter.add(step_id)
+    for step_id, step in steps.items():
+        sorter.add(step_id, *step.needs())
+    try:
+        return {step_id: steps[step_id] for step_id in sorter.static_order()}
+    except CycleError as error:
+        circle = list(reversed(error.args[1]))
+        faults.add(f"steps.{circle[0]}", f"needs its own output: {' needs '.join(circle)}")
+        return {}
+
+
+def _sources(source: Reference | Mapping[str, Reference]) -> list[Reference]:
+    return list(source.values()) if isinstance(source, Mapping) else [source]

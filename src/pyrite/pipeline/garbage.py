@@ -1,0 +1,77 @@
+"""What the store holds that no run and no pipeline file reaches any more."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from pyrite.pipeline.key import parse_sources
+from pyrite.pipeline.references import StoredOutput
+from pyrite.pipeline.store import Entry, Store
+
+__all__ = ["Garbage", "collect_garbage", "find_garbage"]
+
+
+@dataclass(frozen=True)
+class Garbage:
+    """What would go.
+
+    Attributes:
+        entries: Steps with their sizes in bytes.
+        work: Keys of what killed steps left behind, with the sizes in bytes.
+    """
+
+    entries: tuple[tuple[Entry, int], ...]
+    work: tuple[tuple[str, int], ...]
+
+    @property
+    def size(self) -> int:
+        """Return the size of all, in bytes."""
+        return sum(size for _, size in (*self.entries, *self.work))
+
+
+def find_garbage(store: Store, keep: Iterable[str]) -> Garbage:
+    """Return what neither a kept step is nor one that it was made from.
+
+    Args:
+        store: The store.
+        keep: Keys of steps to keep, whether they are in the store yet or not.
+
+    Raises:
+        StoreError: The manifest of a kept step is damaged, so that nobody knows what it needs.
+    """
+    entries = {entry.key: entry for entry in store.entries()}
+    kept = _reach(entries, keep)
+    unreached = tuple((entry, entry.size()) for key, entry in entries.items() if key not in kept)
+    stale = [key for key in store.unfinished() if key not in kept or key in entries]
+    return Garbage(unreached, tuple((key, store.work_size(key)) for key in stale))
+
+
+def collect_garbage(store: Store, garbage: Garbage) -> None:
+    """Delete what was found.
+
+    Raises:
+        StoreError: A process is at work on one of the steps; those before it are gone.
+    """
+    for entry, _ in garbage.entries:
+        store.remove(entry)
+    for key, _ in garbage.work:
+        store.clear_work(key)
+
+
+def _reach(entries: dict[str, Entry], keep: Iterable[str]) -> set[str]:
+    reached: set[str] = set()
+    waiting = list(keep)
+    while waiting:
+        key = waiting.pop()
+        if key not in reached:
+            reached.add(key)
+            waiting += _input_keys(entries[key]) if key in entries else []
+    return reached
+
+
+def _input_keys(entry: Entry) -> list[str]:
+    sources = parse_sources(entry.manifest.inputs).values()
+    return [
+        one.key for source in sources for one in ([source] if isinstance(source, StoredOutput) else source.values())
+    ]

@@ -1,0 +1,201 @@
+"""The store: the outputs of every step that was done, by key; whole or not there.
+
+```
+ROOT/<kind>/<key>/manifest.json      what was done
+ROOT/<kind>/<key>/<output>/...       each output
+ROOT/.work/<key>/work/...            what a step in work keeps across kills
+ROOT/.work/<key>/publish/...         a step being published
+ROOT/.work/<key>.lock                held by the process at work on the step
+```
+
+A folder under `ROOT/<kind>` appears by one rename, with its manifest inside, once everything lies on the disk.
+"""
+
+from __future__ import annotations
+
+import functools
+import shutil
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from pyrite.errors import StoreError
+from pyrite.pipeline.artifact import Artifact
+from pyrite.pipeline.files import clear, publish, size_of
+from pyrite.pipeline.lock import exclusive, is_locked
+from pyrite.pipeline.manifest import MANIFEST, Manifest
+from pyrite.pipeline.references import StoredOutput
+from pyrite.pipeline.text import listing
+
+__all__ = ["Entry", "Store", "Workplace"]
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One step in the store.
+
+    Attributes:
+        kind: The stage's kind.
+        key: The key of the step.
+        folder: Where it lies.
+    """
+
+    kind: str
+    key: str
+    folder: Path
+
+    @functools.cached_property
+    def manifest(self) -> Manifest:
+        """What is known of it, read when it is first asked for."""
+        return Manifest.read(self.folder)
+
+    def output(self, name: str) -> Path:
+        """Return the folder of an output.
+
+        Raises:
+            StoreError: The step has no such output.
+        """
+        if name not in self.manifest.outputs:
+            raise StoreError(
+                f"{self.kind}/{self.key[:12]} has no output {name!r}; it has: {listing(self.manifest.outputs)}"
+            )
+        return self.folder / name
+
+    def size(self) -> int:
+        """Return its size on the disk, in bytes."""
+        return size_of(self.folder)
+
+
+@dataclass(frozen=True, slots=True)
+class Workplace:
+    """The folders of a step in work.
+
+    Attributes:
+        key: The key of the step.
+        work: What the stage keeps across kills.
+        publish: What is about to be published.
+    """
+
+    key: str
+    work: Path
+    publish: Path
+
+
+class Store:
+    """Steps by key in a folder, which is made when something is first put in.
+
+    Args:
+        root: The folder.
+    """
+
+    def __init__(self, root: Path) -> None:
+        self.root = Path(root)
+        self._work = self.root / ".work"
+
+    def find(self, kind: str, key: str) -> Entry | None:
+        """Return a step that was done, or None; nothing but the presence of its manifest is looked at."""
+        folder = self.root / kind / key
+        return Entry(kind, key, folder) if (folder / MANIFEST).is_file() else None
+
+    def entries(self) -> Iterator[Entry]:
+        """Yield every step in the store, by kind and key."""
+        for path in sorted(self.root.glob(f"*/*/{MANIFEST}")):
+            folder = path.parent
+            if not folder.parent.name.startswith("."):
+                yield Entry(folder.parent.name, folder.name, folder)
+
+    def resolve(self, text: str) -> Entry:
+        """Return the step that "KIND/KEY" or "KEY" names, where KEY may be the beginning of a key.
+
+        Raises:
+            StoreError: There is none, or more than one.
+        """
+        kind, _, key = text.rpartition("/")
+        found = [entry for entry in self.entries() if entry.key.startswith(key) and kind in ("", entry.kind)]
+        if len(found) == 1:
+            return found[0]
+        if not found:
+            raise StoreError(
+                f"{self.root}: holds nothing named {text!r}; wants KIND/KEY or KEY, or the beginning of one"
+            )
+        shown = listing(f"{entry.kind}/{entry.key[: len(key) + 8]}" for entry in found[:8])
+        raise StoreError(f"{self.root}: {text!r} names {len(found)} steps; give more of the key: {shown}")
+
+    def open_output(self, source: StoredOutput, types: Sequence[type[Artifact]]) -> Artifact:
+        """Open an output, by the one of the classes whose kind its manifest names.
+
+        Raises:
+            StoreError: It is not there, or of another kind.
+        """
+        entry = self.find(source.kind, source.key)
+        if entry is None:
+            raise StoreError(f"{self.root}: {source} is not in the store")
+        folder = entry.output(source.output)
+        kind = entry.manifest.outputs[source.output].kind
+        for artifact in types:
+            if artifact.kind == kind:
+                return artifact.open(folder)
+        raise StoreError(f"{source} is of the kind {kind!r}; wants: {listing(artifact.kind for artifact in types)}")
+
+    @contextmanager
+    def workplace(self, key: str, waiting: Callable[[], None]) -> Iterator[Workplace]:
+        """Hold the folders of a step; no other process holds those of the same key meanwhile.
+
+        Args:
+            key: The key of the step.
+            waiting: Called once where another process is at work on the step.
+
+        Raises:
+            StoreError: The store cannot be written to.
+        """
+        try:
+            self._work.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise StoreError(f"{self.root}: cannot be written to ({error.strerror}); choose another store") from error
+        with exclusive(self._lock_file(key), waiting):
+            yield Workplace(key, self._work / key / "work", self._work / key / "publish")
+
+    def publish(self, place: Workplace, manifest: Manifest) -> Entry:
+        """Put what lies in `place.publish` into the store: the manifest last, then one rename.
+
+        What the step kept while it was in work stays until `clear_work`.
+        """
+        manifest.write(place.publish)
+        folder = self.root / manifest.kind / manifest.key
+        folder.parent.mkdir(exist_ok=True)
+        clear(folder)
+        publish(place.publish, folder)
+        return Entry(manifest.kind, manifest.key, folder)
+
+    def clear_work(self, key: str) -> None:
+        """Remove what a step kept while it was in work."""
+        shutil.rmtree(self._work / key, ignore_errors=True)
+
+    def unfinished(self) -> list[str]:
+        """Return the keys of steps that left something in work and that no process is at work on."""
+        if not self._work.is_dir():
+            return []
+        keys = sorted(path.name for path in self._work.iterdir() if path.is_dir())
+        return [key for key in keys if not is_locked(self._lock_file(key))]
+
+    def work_size(self, key: str) -> int:
+        """Return the size on the disk, in bytes, of what a step kept while it was in work."""
+        return size_of(self._work / key)
+
+    def remove(self, entry: Entry) -> None:
+        """Take a step out: in one stroke, then file by file.
+
+        Raises:
+            StoreError: A process is at work on it.
+        """
+        self._work.mkdir(exist_ok=True)
+        with exclusive(self._lock_file(entry.key)):
+            doomed = self._work / entry.key / "removed"
+            doomed.parent.mkdir(exist_ok=True)
+            clear(doomed)
+            entry.folder.rename(doomed)
+            self.clear_work(entry.key)
+
+    def _lock_file(self, key: str) -> Path:
+        return self._work / f"{key}.lock"

@@ -1,0 +1,103 @@
+"""The report: a self-contained HTML page and its numbers as JSON."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from pathlib import Path
+from typing import ClassVar, Self
+
+from pyrite.errors import DataError
+from pyrite.report.records import ReportData
+from pyrite.report.rendering import render_html
+from pyrite.report.summary import check_report, summarise
+from pyrite.settings import Json, canonical_hash
+
+__all__ = ["ReportPage", "render_report", "write_report"]
+
+_HTML, _SUMMARY = "report.html", "summary.json"
+_TIME = re.compile(r"<time\b.*?</time>", re.DOTALL)
+
+
+class ReportPage:
+    """A finished report.
+
+    Attributes:
+        html: The page. It loads nothing from anywhere.
+        content: Its numbers, as `summary.json` gives them.
+    """
+
+    kind: ClassVar[str] = "report_page"
+
+    def __init__(self, html: str, content: dict[str, Json]) -> None:
+        self.html = html
+        self.content = content
+
+    @classmethod
+    def open(cls, folder: Path) -> Self:
+        """Read the report that `save` wrote.
+
+        Raises:
+            DataError: There is none, or its summary is no JSON object.
+        """
+        for name in (_HTML, _SUMMARY):
+            if not (folder / name).is_file():
+                raise DataError(f"{folder}: holds no report ({name} is missing)")
+        try:
+            content = json.loads((folder / _SUMMARY).read_text(encoding="utf-8"))
+        except ValueError as error:
+            raise DataError(f"{folder / _SUMMARY}: not JSON: {error}") from error
+        if not isinstance(content, dict):
+            raise DataError(f"{folder / _SUMMARY}: wants an object, holds a {type(content).__name__}")
+        return cls((folder / _HTML).read_text(encoding="utf-8"), content)
+
+    def save(self, folder: Path) -> None:
+        """Write `report.html` and `summary.json` into a folder."""
+        folder.mkdir(parents=True, exist_ok=True)
+        summary = json.dumps(self.content, indent=2, ensure_ascii=False) + "\n"
+        (folder / _SUMMARY).write_text(summary, encoding="utf-8", newline="\n")
+        (folder / _HTML).write_text(self.html, encoding="utf-8", newline="\n")
+
+    def fingerprint(self) -> str:
+        """Return a hash of the numbers and of the page, without the times that the page gives.
+
+        A manifest says how long a step took; that is no part of what came out of it.
+        """
+        digest = hashlib.sha256(canonical_hash(self.content).encode())
+        digest.update(_TIME.sub("<time></time>", self.html).encode())
+        return digest.hexdigest()
+
+    def summary(self) -> dict[str, Json]:
+        """Return what a manifest says of the report."""
+        return {
+            "dataset": self.content.get("dataset"),
+            "systems": len(self.content.get("metrics", {})),
+            "chosen": self.content.get("chosen"),
+        }
+
+
+def render_report(data: ReportData) -> ReportPage:
+    """Make the report.
+
+    The same data give the same page, byte by byte.
+
+    Raises:
+        DataError: Two tables of scores have the same system, or a comparison is of a system without scores.
+        SettingsError: The chosen system, or one of the two to contrast, has no scores.
+    """
+    check_report(data)
+    content = summarise(data)
+    return ReportPage(render_html(data, content), content)
+
+
+def write_report(data: ReportData, folder: Path) -> ReportPage:
+    """Make the report and write `report.html` and `summary.json` into a folder.
+
+    Raises:
+        DataError: As in `render_report`.
+        SettingsError: As in `render_report`.
+    """
+    page = render_report(data)
+    page.save(folder)
+    return page

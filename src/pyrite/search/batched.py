@@ -1,0 +1,37 @@
+"""Search for many queries in blocks, so that progress shows and memory stays bounded."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pyarrow as pa
+
+from pyrite.data import Queries, Run
+from pyrite.search.retriever import Index
+
+__all__ = ["search_in_blocks"]
+
+_BLOCK = 1024
+
+
+def search_in_blocks(
+    index: Index, queries: Queries, depth: int, advance: Callable[[int], None] = lambda _: None
+) -> Run:
+    """Return the run of all queries, ordered by query id.
+
+    Blocks are cut in the order of the ids, so that what an encoder sees together does not depend
+    on the order of the queries.
+
+    Args:
+        index: What to search.
+        queries: At least one.
+        depth: Documents a query, from 1.
+        advance: Called with the number of queries done.
+    """
+    ids = sorted(queries.ids())
+    runs = []
+    for start in range(0, len(ids), _BLOCK):
+        block = ids[start : start + _BLOCK]
+        runs.append(index.search(queries.select(block), depth))
+        advance(len(block))
+    return Run(pa.concat_tables([run.arrow for run in runs]), runs[0].metadata)

@@ -1,0 +1,1 @@
+"""Dense search: embeddings in shards, exact blockwise search and FAISS."""

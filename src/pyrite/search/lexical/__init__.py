@@ -1,0 +1,1 @@
+"""BM25: one text analysis, one index class, several engines."""

@@ -1,0 +1,37 @@
+"""The stages that join the library to the pipeline engine, one module each.
+
+Nothing is imported until a stage is asked for: `CATALOG["mine"]` imports `pyrite.stages.mine`.
+"""
+
+from __future__ import annotations
+
+from pyrite.pipeline.stage import Catalog
+
+__all__ = ["CATALOG"]
+
+_SUMMARIES = {
+    "load": "Read a collection: corpus, queries and judgements of each split.",
+    "index-bm25": "Build a BM25 index of a corpus.",
+    "embed": "Encode a corpus into vectors.",
+    "index-faiss": "Build a FAISS index of the vectors of a corpus.",
+    "search": "Rank the documents of an index for each query.",
+    "mine": "Collect candidates for each query from several indices.",
+    "rescore": "Score candidates with a cross-encoder or another encoder.",
+    "select": "Choose negatives among candidates, and say why each other one was dropped.",
+    "assemble": "Join positives and negatives into a training set.",
+    "train": "Train an encoder.",
+    "evaluate": "Measure a run against judgements, query by query.",
+    "compare": "Compare systems on the same queries, with intervals and p-values.",
+    "choose": "Choose the best of several systems on development queries.",
+    "report": "Write one self-contained HTML page on everything measured.",
+    "export": "Write a training set in the format of another toolkit.",
+}
+
+
+def _place(kind: str) -> str:
+    name = kind.replace("-", "_")
+    return f"pyrite.stages.{name}:{name}"
+
+
+CATALOG = Catalog({kind: _place(kind) for kind in _SUMMARIES}, _SUMMARIES)
+"""Every stage that Pyrite has, by kind."""

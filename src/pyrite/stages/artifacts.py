@@ -1,0 +1,149 @@
+"""Artifacts that join several parts of the library, so that a stage can hand them on whole."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, ClassVar, Self
+
+from pyrite.data.files import link_tree
+from pyrite.errors import StoreError
+from pyrite.models.folder import ModelFolder
+from pyrite.models.precision import Precision
+from pyrite.pipeline.context import Resources
+from pyrite.search.dense.index import DenseEngine, DenseIndex
+from pyrite.search.lexical.index import LexicalIndex
+from pyrite.search.retriever import Index
+from pyrite.settings import canonical_hash
+
+__all__ = ["Choice", "DenseStore", "Files", "open_index"]
+
+
+@dataclass(frozen=True)
+class DenseStore:
+    """The embeddings of a corpus together with the model that made them.
+
+    Attributes:
+        index: The embeddings; its encoder is attached by `ready`.
+        model: The encoder's folder, in the store.
+        precision: What a transformer computes in.
+    """
+
+    index: DenseIndex
+    model: ModelFolder
+    precision: Precision
+
+    kind: ClassVar[str] = "dense_index"
+
+    @classmethod
+    def open(cls, folder: Path) -> Self:
+        """Open what `save` wrote."""
+        head = json.loads((folder / "encoder.json").read_text(encoding="utf-8"))
+        return cls(DenseIndex.open(folder / "index"), ModelFolder.open(folder / "model"), head["precision"])
+
+    def save(self, folder: Path) -> None:
+        """Write index and model; files that lie in the store already are linked, not copied."""
+        for name in ("index", "model"):
+            (folder / name).mkdir(parents=True, exist_ok=True)
+        self.index.save(folder / "index")
+        link_tree(self.model.path, folder / "model")
+        (folder / "encoder.json").write_text(json.dumps({"precision": self.precision}), encoding="utf-8")
+
+    def fingerprint(self) -> str:
+        """Return a hash of the vectors and of the model."""
+        return canonical_hash([self.index.fingerprint(), self.model.fingerprint(), self.precision])
+
+    def summary(self) -> dict[str, Any]:
+        """Return documents, dimension and engine."""
+        return self.index.summary()
+
+    def with_engine(self, engine: DenseEngine) -> DenseStore:
+        """Return the same embeddings searched by another engine."""
+        return DenseStore(DenseIndex(self.index.embeddings, None, engine=engine), self.model, self.precision)
+
+    def ready(self, resources: Resources) -> DenseIndex:
+        """Return the index with its encoder loaded."""
+        from pyrite.models.sentence_encoder import SentenceEncoder
+
+        encoder = SentenceEncoder.load(
+            self.model.path,
+            device=resources.device,
+            precision=self.precision,
+            batch_size=resources.encode_batch_size,
+        )
+        self.index.attach(encoder)
+        return self.index
+
+
+@dataclass(frozen=True)
+class Choice:
+    """Which of several systems was best on the development queries.
+
+    Attributes:
+        chosen: The system.
+        measure: By what measure.
+        means: {system: mean on dev}.
+    """
+
+    chosen: str
+    measure: str
+    means: dict[str, float]
+
+    kind: ClassVar[str] = "choice"
+
+    @classmethod
+    def open(cls, folder: Path) -> Self:
+        """Open what `save` wrote."""
+        return cls(**json.loads((folder / "choice.json").read_text(encoding="utf-8")))
+
+    def save(self, folder: Path) -> None:
+        """Write one JSON file."""
+        (folder / "choice.json").write_text(json.dumps(self.summary()), encoding="utf-8")
+
+    def fingerprint(self) -> str:
+        """Return a hash of the choice."""
+        return canonical_hash(self.summary())
+
+    def summary(self) -> dict[str, Any]:
+        """Return the choice itself."""
+        return {"chosen": self.chosen, "measure": self.measure, "means": self.means}
+
+
+@dataclass(frozen=True)
+class Files:
+    """A folder of files for other programs.
+
+    Attributes:
+        path: The folder; whoever made it does not write to it any more.
+    """
+
+    path: Path
+
+    kind: ClassVar[str] = "files"
+
+    @classmethod
+    def open(cls, folder: Path) -> Self:
+        """Open a folder."""
+        if not folder.is_dir():
+            raise StoreError(f"{folder}: no such folder")
+        return cls(folder)
+
+    def save(self, folder: Path) -> None:
+        """Give the files a second name."""
+        link_tree(self.path, folder)
+
+    def fingerprint(self) -> str:
+        """Return a hash of names and bytes."""
+        from pyrite.settings import content_hash
+
+        return content_hash(self.path)
+
+    def summary(self) -> dict[str, Any]:
+        """Return {file name: bytes}."""
+        return {file.name: file.stat().st_size for file in sorted(self.path.iterdir())}
+
+
+def open_index(stored: LexicalIndex | DenseStore, resources: Resources) -> Index:
+    """Return an index that can search, its encoder loaded where it has one."""
+    return stored.ready(resources) if isinstance(stored, DenseStore) else stored

@@ -1,0 +1,65 @@
+"""Encode a corpus, shard by shard."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from pyrite.data import Corpus
+from pyrite.models.folder import ModelFolder
+from pyrite.models.precision import Precision
+from pyrite.pipeline.context import Context
+from pyrite.pipeline.stage import stage
+from pyrite.search.dense.embeddings import join_shards, shard_ranges, write_shard
+from pyrite.search.dense.index import DenseIndex
+from pyrite.settings import Settings
+from pyrite.stages.artifacts import DenseStore
+
+__all__ = ["EmbedInputs", "EmbedOutputs", "EmbedSettings", "embed"]
+
+
+class EmbedSettings(Settings):
+    """How to encode. Batch, shard size and device are resources, outside the key."""
+
+    precision: Precision = "fp32"
+    """What a transformer computes in: `fp32`, `bf16` or `fp16`."""
+
+
+@dataclass(frozen=True)
+class EmbedInputs:
+    """The documents and the encoder."""
+
+    corpus: Corpus
+    model: ModelFolder
+
+
+@dataclass(frozen=True)
+class EmbedOutputs:
+    """The embeddings, with the encoder that made them, ready to be searched exactly."""
+
+    index: DenseStore
+
+
+@stage("embed", version=1)
+def embed(settings: EmbedSettings, inputs: EmbedInputs, context: Context) -> EmbedOutputs:
+    """Encode a corpus into vectors, shard by shard."""
+    from pyrite.models.sentence_encoder import SentenceEncoder
+
+    resources = context.resources
+    encoder = SentenceEncoder.load(
+        inputs.model.path,
+        device=resources.device,
+        precision=settings.precision,
+        batch_size=resources.encode_batch_size,
+    )
+    texts = inputs.corpus.texts()
+    ranges = shard_ranges(len(texts), resources.shard_size)
+    with context.progress("encode", len(texts), "documents") as advance:
+
+        def encode(rows: range, path: Path) -> None:
+            write_shard(encoder, texts[rows.start : rows.stop], path)
+            advance(len(rows))
+
+        shards = context.map_shards("embeddings", ranges, encode)
+    embeddings = join_shards(encoder, inputs.corpus, shards)
+    return EmbedOutputs(DenseStore(DenseIndex(embeddings, None), inputs.model, settings.precision))

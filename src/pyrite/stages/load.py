@@ -1,0 +1,98 @@
+"""Read a collection and split its judgements."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from pyrite.data import Corpus, Qrels, Queries
+from pyrite.data.collection import Collection
+from pyrite.data.formats.beir import read_beir
+from pyrite.data.splits import cut_dev
+from pyrite.data.stdlib import read_stdlib, stdlib_hash
+from pyrite.errors import DataError
+from pyrite.pipeline.context import Context
+from pyrite.pipeline.stage import stage
+from pyrite.settings import Json, Settings, canonical, content_hash
+
+__all__ = ["BeirSource", "LoadOutputs", "LoadSettings", "StdlibSource", "load"]
+
+
+class BeirSource(Settings):
+    """A folder in BEIR layout: corpus.jsonl, queries.jsonl, qrels/SPLIT.tsv."""
+
+    type: Literal["beir"] = "beir"
+    folder: Path
+    """The folder, relative to the working directory."""
+    unknown_ids: Literal["error", "drop"] = "error"
+    """What to do with a judgement of an unknown query or document; `drop` counts them."""
+    empty_documents: Literal["error", "keep"] = "error"
+    """What to do with a document that has neither title nor text; `keep` counts them."""
+
+    def identity(self) -> Json:
+        """Return the settings, with the content of the files in place of the path."""
+        fields = {name: canonical(getattr(self, name)) for name in type(self).model_fields}
+        if not self.folder.is_dir():
+            raise DataError(f"{self.folder}: no such folder; it should hold corpus.jsonl, queries.jsonl and qrels/")
+        parts = sorted(
+            path for path in self.folder.iterdir() if path.name.split(".")[0] in {"corpus", "queries", "qrels"}
+        )
+        fields["folder"] = [[path.name, content_hash(path)] for path in parts]
+        return {**fields, "name": self.folder.resolve().name}
+
+
+class StdlibSource(Settings):
+    """The running interpreter's standard library: documented definitions and their docstrings."""
+
+    type: Literal["stdlib"] = "stdlib"
+
+    def identity(self) -> Json:
+        """Return the hash of the sources: another interpreter is another collection."""
+        return {"type": self.type, "hash": stdlib_hash()}
+
+
+class LoadSettings(Settings):
+    """Which collection, and how its dev split comes about."""
+
+    source: Annotated[BeirSource | StdlibSource, Field(discriminator="type")]
+    """The collection by its `type`: `beir` or `stdlib`."""
+    dev_share: float = Field(default=0.15, gt=0, lt=1)
+    """Share of the training queries cut for dev where the collection has no dev split of its own."""
+    seed: int = 0
+    """Decides which queries are cut."""
+
+
+@dataclass(frozen=True)
+class LoadInputs:
+    """None."""
+
+
+@dataclass(frozen=True)
+class LoadOutputs:
+    """The collection; a split that it lacks is empty."""
+
+    corpus: Corpus
+    queries: Queries
+    train: Qrels
+    dev: Qrels
+    test: Qrels
+
+
+@stage("load", version=1)
+def load(settings: LoadSettings, inputs: LoadInputs, context: Context) -> LoadOutputs:
+    """Read a collection: corpus, queries and judgements of each split."""
+    collection = _read(settings.source)
+    splits = {name: collection.splits.get(name, Qrels.empty()) for name in ("train", "dev", "test")}
+    if "dev" not in collection.splits and len(splits["train"]):
+        splits["train"], splits["dev"] = cut_dev(splits["train"], settings.dev_share, settings.seed)
+    corpus = Corpus(collection.corpus.arrow, {**collection.corpus.metadata, "collection": collection.name})
+    return LoadOutputs(corpus, collection.queries, **splits)
+
+
+def _read(source: BeirSource | StdlibSource) -> Collection:
+    if isinstance(source, BeirSource):
+        return read_beir(source.folder, source.unknown_ids, source.empty_documents)
+    return read_stdlib()

@@ -1,0 +1,107 @@
+"""Train an encoder, its best epoch chosen on dev."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from pydantic import Field
+
+from pyrite.data import Corpus, Qrels, Queries, TrainingLog, TrainingSet
+from pyrite.eval import evaluate_index
+from pyrite.models.folder import ModelFolder
+from pyrite.models.prompts import read_prompts
+from pyrite.models.protocols import Encoder
+from pyrite.pipeline.context import Context
+from pyrite.pipeline.stage import stage
+from pyrite.search.dense.index import DenseRetriever
+from pyrite.settings import Settings
+from pyrite.train import StaticTrainer, TrainerSettings, TrainingJob, TrainingTexts
+from pyrite.train import train as train_encoder
+
+__all__ = ["TrainInputs", "TrainOutputs", "TrainSettings", "train"]
+
+
+class TrainSettings(Settings):
+    """The trainer, and what decides between epochs."""
+
+    trainer: TrainerSettings
+    """The trainer by its `type`: `static` or `transformer`."""
+    dev_measure: str = "nDCG@10"
+    """What the best epoch is chosen by, where there are dev judgements."""
+    dev_depth: int = Field(default=10, ge=1)
+    """How deep dev is searched; at least the measure's cut-off."""
+
+
+@dataclass(frozen=True)
+class TrainInputs:
+    """The encoder to start from, the training set with its texts, and dev judgements."""
+
+    model: ModelFolder
+    training_set: TrainingSet
+    corpus: Corpus
+    queries: Queries
+    dev: Qrels | None = None
+
+
+@dataclass(frozen=True)
+class TrainOutputs:
+    """The trained encoder and what was noted on the way."""
+
+    model: ModelFolder
+    log: TrainingLog
+
+
+@stage("train", version=1)
+def train(settings: TrainSettings, inputs: TrainInputs, context: Context) -> TrainOutputs:
+    """Train an encoder on positives and negatives; the best epoch on dev is kept."""
+    with context.progress("train", None, "steps") as advance:
+        job = TrainingJob(
+            context.workdir,
+            device=context.resources.device,
+            on_step=lambda done, total: advance(),
+            on_checkpoint=context.checkpoint,
+        )
+        result = train_encoder(
+            inputs.model.path,
+            inputs.training_set,
+            TrainingTexts(inputs.corpus, inputs.queries),
+            settings.trainer,
+            prompts=read_prompts(inputs.model.path).model_dump(),
+            job=job,
+            dev=dev_measure(settings, inputs, context),
+        )
+    return TrainOutputs(ModelFolder(result.folder, disposable=True), result.log)
+
+
+def dev_measure(settings: TrainSettings, inputs: TrainInputs, context: Context) -> Callable[[Path], float] | None:
+    """Return what measures a checkpoint on the dev queries, or None where there are none."""
+    dev = inputs.dev
+    if dev is None or len(dev) == 0:
+        return None
+    static = isinstance(settings.trainer, StaticTrainer)
+    load = static_loader(inputs.model.path) if static else transformer_loader(context)
+
+    def measure(folder: Path) -> float:
+        index = DenseRetriever(load(folder)).build(inputs.corpus)
+        _, scores = evaluate_index(index, inputs.queries, dev, [settings.dev_measure], depth=settings.dev_depth)
+        return next(iter(scores.means().values()))
+
+    return measure
+
+
+def static_loader(start: Path) -> Callable[[Path], Encoder]:
+    """Return what loads a static checkpoint; texts are tokenised at the first use alone."""
+    from pyrite.models.static_encoder import StaticEncoder
+
+    first = StaticEncoder(start, prompts=read_prompts(start))
+    return lambda folder: StaticEncoder(folder, first.cache, first.prompts)
+
+
+def transformer_loader(context: Context) -> Callable[[Path], Encoder]:
+    """Return what loads a transformer checkpoint."""
+    from pyrite.models.sentence_encoder import SentenceEncoder
+
+    resources = context.resources
+    return lambda folder: SentenceEncoder.load(folder, device=resources.device, batch_size=resources.encode_batch_size)

@@ -1,0 +1,165 @@
+"""Who shares a batch, and who is a negative of whom in it."""
+
+from __future__ import annotations
+
+import math
+from bisect import bisect_right
+from collections import Counter, deque
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from pyrite.seeds import rng
+from pyrite.train.examples import Examples
+
+__all__ = ["Batch", "BatchPlan", "epoch_batches", "make_batch"]
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """One step's material, as row numbers of the texts in `Examples`; B pairs with up to K mined negatives each.
+
+    Attributes:
+        queries: Shape (B,).
+        positives: Shape (B,).
+        negatives: Shape (B, K); where `present` is False the row number means nothing.
+        present: Shape (B, K): whether the group has that many negatives.
+        allowed: Shape (B, B + B * K): False where a candidate is, or is a copy of, a known positive of the query. The
+            candidates are the positives, then the negatives of the first query, and so on. A query's own positive
+            stays True.
+        weights: Float32, shape (B, K), or None where all are 1.
+    """
+
+    queries: np.ndarray
+    positives: np.ndarray
+    negatives: np.ndarray
+    present: np.ndarray
+    allowed: np.ndarray
+    weights: np.ndarray | None
+
+
+def make_batch(examples: Examples, members: np.ndarray) -> Batch:
+    """Return the batch of some pairs.
+
+    Args:
+        examples: The training set.
+        members: Numbers of pairs, shape (B,).
+    """
+    groups, positives = examples.groups[members], examples.positives[members]
+    present = examples.negatives[groups] >= 0
+    negatives = np.where(present, examples.negatives[groups], 0)
+    candidates = examples.document_keys[np.concatenate([positives, negatives.ravel()])]
+    return Batch(
+        queries=groups,
+        positives=positives,
+        negatives=negatives,
+        present=present,
+        allowed=_allowed(candidates, [examples.known[key] for key in examples.query_keys[groups]]),
+        weights=None if examples.weights is None else examples.weights[groups],
+    )
+
+
+def _allowed(candidates: np.ndarray, known: list[np.ndarray]) -> np.ndarray:
+    """Mark as False the candidates (document keys) that are known positives of a query, its own pair apart."""
+    rows = np.repeat(np.arange(len(known)), [len(keys) for keys in known])
+    hits, columns = np.nonzero(np.concatenate(known)[:, None] == candidates[None, :])
+    allowed = np.ones((len(known), len(candidates)), dtype=bool)
+    allowed[rows[hits], columns] = False
+    np.fill_diagonal(allowed, True)
+    return allowed
+
+
+def epoch_batches(examples: Examples, batch_size: int, seed: int, epoch: int) -> list[np.ndarray]:
+    """Put each pair into one batch, in an order that depends on the seed and the epoch alone.
+
+    Pairs of the same query, or of copies of one positive, give each other no negatives. A batch holds at most one of
+    them; where there are c of them, more than the n = ceil(E / batch_size) batches, it holds at most ceil(c / n). A
+    pair that finds no room waits for the next batch, and the last batches may be smaller.
+
+    Args:
+        examples: The training set.
+        batch_size: Pairs in a batch, from 1.
+        seed: The user's seed.
+        epoch: From 1.
+
+    Returns:
+        For each batch the numbers of its pairs.
+    """
+    keys, limits = _limits(examples, math.ceil(len(examples) / batch_size))
+    pairs = deque(rng(seed, "batches", str(epoch)).permutation(len(examples)).tolist())
+    batches: list[np.ndarray] = []
+    while pairs:
+        members: list[int] = []
+        waiting: list[int] = []
+        taken: Counter[int] = Counter()
+        while pairs and len(members) < batch_size:
+            pair = pairs.popleft()
+            if all(taken[key] < limits[key] for key in keys[pair]):
+                members.append(pair)
+                taken.update(keys[pair])
+            else:
+                waiting.append(pair)
+        batches.append(np.array(members))
+        pairs.extendleft(reversed(waiting))
+    return batches
+
+
+def _limits(examples: Examples, batches: int) -> tuple[list[tuple[int, int]], list[int]]:
+    """Return the keys of each pair (its query's, its positive's), and how many pairs of a key a batch may hold."""
+    queries = examples.query_keys[examples.groups]
+    documents = examples.document_keys[examples.positives] + queries.max() + 1
+    counts = np.bincount(np.concatenate([queries, documents]))
+    return list(zip(queries.tolist(), documents.tolist(), strict=True)), np.ceil(counts / batches).astype(int).tolist()
+
+
+@dataclass(frozen=True, slots=True)
+class BatchPlan:
+    """The batches of a whole training, one epoch after the other. A step is a batch; steps count from 1.
+
+    Attributes:
+        batches: The numbers of the pairs of each batch.
+        ends: The steps done when each epoch ends, ascending.
+    """
+
+    batches: list[np.ndarray]
+    ends: list[int]
+
+    @classmethod
+    def build(cls, examples: Examples, batch_size: int, seed: int, epochs: int) -> BatchPlan:
+        """Plan all epochs; see `epoch_batches`."""
+        batches: list[np.ndarray] = []
+        ends: list[int] = []
+        for epoch in range(1, epochs + 1):
+            batches += epoch_batches(examples, batch_size, seed, epoch)
+            ends.append(len(batches))
+        return cls(batches, ends)
+
+    @property
+    def steps(self) -> int:
+        """The steps in all."""
+        return len(self.batches)
+
+    def after(self, step: int) -> Iterator[tuple[int, np.ndarray]]:
+        """Yield the steps that follow a step (0 for the start) with their pairs."""
+        for number in range(step + 1, self.steps + 1):
+            yield number, self.batches[number - 1]
+
+    def epochs_done(self, step: int) -> float:
+        """Return how many epochs are over after a step, the share of the one in work included.
+
+        Example:
+            >>> plan = BatchPlan([np.array([0])] * 6, [2, 6])
+            >>> [plan.epochs_done(step) for step in (0, 1, 2, 3, 6)]
+            [0.0, 0.5, 1.0, 1.25, 2.0]
+        """
+        done = bisect_right(self.ends, step)
+        if done == len(self.ends):
+            return float(done)
+        start = self.ends[done - 1] if done else 0
+        return done + (step - start) / (self.ends[done] - start)
+
+    def ends_epoch(self, step: int) -> int | None:
+        """Return the epoch that this step ends, or None."""
+        done = bisect_right(self.ends, step)
+        return done if done and self.ends[done - 1] == step else None

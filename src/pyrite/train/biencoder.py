@@ -1,0 +1,263 @@
+"""Training of transformer encoders through sentence-transformers' trainer.
+
+The trainer gives the loop, mixed precision and the optimiser. The loss, the batches and the checkpoints are ours:
+sentence-transformers' `MultipleNegativesRankingLoss` has no masks, so another positive of a query, or a copy of one,
+would be a negative; its batch samplers compare texts; and a checkpoint that its trainer was killed in cannot be told
+from a whole one.
+"""
+
+from __future__ import annotations
+
+import random
+import shutil
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from sentence_transformers import (
+    SentenceTransformer,
+    SentenceTransformerTrainer,
+    SentenceTransformerTrainingArguments,
+)
+from torch.nn import functional
+from torch.utils.data import DataLoader
+from transformers import PrinterCallback, TrainerCallback, TrainerControl, TrainerState, TrainingArguments
+
+from pyrite.errors import ModelError
+from pyrite.models.folder import ModelFolder
+from pyrite.train.batches import make_batch
+from pyrite.train.job import TrainingResult
+from pyrite.train.losses.infonce import InfoNCE
+from pyrite.train.progress import Progress, StepNumbers
+from pyrite.train.settings import TransformerTrainer
+from pyrite.train.task import TrainingTask
+
+__all__ = ["train_biencoder"]
+
+_STAGING = "trainer"
+
+
+def train_biencoder(task: TrainingTask, settings: TransformerTrainer) -> TrainingResult:
+    """Train a transformer encoder; see `pyrite.train.train`."""
+    model = _load(task)
+    progress, checkpoint = task.begin()
+    if progress.step < task.plan.steps:
+        shutil.rmtree(task.job.workdir / _STAGING, ignore_errors=True)
+        trainer = _Trainer(task, settings, model, progress)
+        trainer.train(resume_from_checkpoint=None if checkpoint is None else str(checkpoint))
+    folder = task.job.workdir / "model"
+    shutil.rmtree(folder, ignore_errors=True)
+    if progress.best_step == 0:
+        ModelFolder(task.model).save(folder)
+    else:
+        best = SentenceTransformer(str(task.checkpoints.path(progress.best_step)), device="cpu")
+        best.save_pretrained(str(folder), create_model_card=False)
+    return TrainingResult(folder, progress.log(), progress.best_epoch)
+
+
+def _load(task: TrainingTask) -> SentenceTransformer:
+    device = task.job.device
+    if device == "auto":
+        device = "cuda" if torch.cuda.is_available() else "cpu"
+    if device != "cpu" and not torch.cuda.is_available():
+        raise ModelError(f"device {device!r}: there is no GPU that torch can use here; set device: cpu")
+    try:
+        model = SentenceTransformer(str(task.model), device=device)
+    except Exception as error:
+        raise ModelError(f"{task.model}: cannot be loaded as a sentence-transformers model: {error}") from error
+    if type(model[0]).__name__ == "StaticEmbedding":
+        raise ModelError(f"{task.model}: a static encoder, and the settings say transformer; set type: static")
+    # A folder saved in half precision would otherwise have half-precision weights and optimiser.
+    return model.float()
+
+
+class _Trainer(SentenceTransformerTrainer):
+    """The trainer over a plan of batches.
+
+    To the trainer, the whole plan is one epoch: the batches of our epochs differ in number, and it reckons with
+    epochs of one length.
+    """
+
+    def __init__(
+        self, task: TrainingTask, settings: TransformerTrainer, model: SentenceTransformer, progress: Progress
+    ) -> None:
+        super().__init__(
+            model=model,
+            args=_arguments(task, settings, model),
+            loss=_Loss(model, InfoNCE(settings.temperature)),
+            callbacks=[_Keeper(task, progress)],
+        )
+        # It writes every log entry to the standard output.
+        self.remove_callback(PrinterCallback)
+        self._task = task
+        self._collator = _Collator(task, model, settings.max_length)
+
+    def get_train_dataloader(self) -> DataLoader:
+        """Return the plan's batches, each with its texts tokenised."""
+        loader: DataLoader = DataLoader(
+            range(len(self._task.examples)),  # type: ignore[arg-type]
+            batch_sampler=[members.tolist() for members in self._task.plan.batches],
+            collate_fn=self._collator,
+            generator=torch.Generator(),
+        )
+        return self.accelerator.prepare(loader)  # type: ignore[no-any-return]
+
+    def add_model_card_callback(self, default_args_dict: dict[str, Any]) -> None:
+        """Leave the model card alone: it would describe a data set that the trainer does not see."""
+
+
+def _arguments(
+    task: TrainingTask, settings: TransformerTrainer, model: SentenceTransformer
+) -> SentenceTransformerTrainingArguments:
+    arguments = SentenceTransformerTrainingArguments(
+        output_dir=str(task.job.workdir / _STAGING),
+        num_train_epochs=1,
+        per_device_train_batch_size=settings.batch_size,
+        learning_rate=settings.learning_rate,
+        weight_decay=settings.weight_decay,
+        max_grad_norm=settings.max_gradient_norm,
+        warmup_steps=settings.warmup_steps(task.plan.steps),
+        lr_scheduler_type="linear" if settings.schedule == "linear" else "constant_with_warmup",
+        seed=settings.seed % (1 << 32),
+        bf16=settings.precision == "bf16",
+        use_cpu=model.device.type == "cpu",
+        save_strategy="no",
+        logging_steps=1,
+        logging_nan_inf_filter=False,
+        report_to=[],
+        disable_tqdm=True,
+    )
+    # More than one would wrap the model in DataParallel, which splits a batch and with it the negatives.
+    arguments._n_gpu = min(arguments.n_gpu, 1)
+    return arguments
+
+
+class _Keeper(TrainerCallback):
+    """Notes each step, measures each epoch and puts checkpoints in place.
+
+    The trainer writes a checkpoint into the staging folder and then calls `on_save`; only there it is sealed and
+    moved. It holds the model's folder, so dev is measured on it as it is.
+    """
+
+    def __init__(self, task: TrainingTask, progress: Progress) -> None:
+        self._task = task
+        self._progress = progress
+
+    def on_step_end(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any
+    ) -> TrainerControl:
+        control.should_save = self._task.wants_checkpoint(state.global_step)
+        return control
+
+    def on_log(
+        self,
+        args: TrainingArguments,
+        state: TrainerState,
+        control: TrainerControl,
+        logs: dict[str, float] | None = None,
+        **_: Any,
+    ) -> None:
+        if logs is None or "loss" not in logs:
+            return
+        task, step = self._task, state.global_step
+        pairs = len(task.plan.batches[step - 1])
+        numbers = StepNumbers(logs["loss"], pairs, logs["learning_rate"], logs["grad_norm"])
+        self._progress.note_step(task.plan, numbers)
+        if not task.wants_checkpoint(step):
+            task.close_step(self._progress)
+
+    def on_save(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
+        task, step = self._task, state.global_step
+        staged = task.job.workdir / _STAGING / f"checkpoint-{step}"
+        epoch = task.plan.ends_epoch(step)
+        if epoch is not None:
+            with _randomness_kept():
+                value = None if task.dev is None else task.dev(staged)
+            self._progress.note_epoch(task.plan, epoch, value)
+        self._progress.write(staged)
+        task.checkpoints.publish(staged, step)
+        task.close_step(self._progress)
+
+
+@contextmanager
+def _randomness_kept() -> Iterator[None]:
+    """Put the global generators back afterwards: the checkpoint already holds them, for dropout to go on from."""
+    states = random.getstate(), np.random.get_state()
+    with torch.random.fork_rng():
+        yield
+    random.setstate(states[0])
+    np.random.set_state(states[1])
+
+
+class _Loss(torch.nn.Module):
+    """InfoNCE on the vectors of a batch's texts.
+
+    A document that stands in several places of a batch is encoded once.
+    """
+
+    def __init__(self, model: SentenceTransformer, loss: InfoNCE) -> None:
+        super().__init__()
+        self.model = model
+        self.loss = loss
+
+    def forward(self, features: Sequence[dict[str, Any]], places: dict[str, Any]) -> torch.Tensor:
+        """Return the loss.
+
+        Args:
+            features: The queries, then the documents, as the model takes them.
+            places: For each positive and negative the document it is; the masks and weights of the batch.
+        """
+        queries, documents = (self.model(dict(texts))["sentence_embedding"].float() for texts in features)
+        # The gradient of `embedding` adds up in a fixed order, the one of indexing does not.
+        positives, negatives = (functional.embedding(places[name], documents) for name in ("positives", "negatives"))
+        return self.loss(
+            queries,
+            positives,
+            negatives,
+            present=places["present"],
+            allowed=places["allowed"],
+            weights=places["weights"],
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class _Collator:
+    """Resolves the pairs of a batch to tokenised texts, prompts included.
+
+    Attributes:
+        task: The training set and the prompts.
+        model: Tokenises.
+        max_length: Tokens of a text that are read; None for the model's own maximum.
+    """
+
+    task: TrainingTask
+    model: SentenceTransformer
+    max_length: int | None
+
+    def __call__(self, members: Sequence[int]) -> dict[str, Any]:
+        """Return "query_..." and "document_..." for the model and "label" for the loss."""
+        examples = self.task.examples
+        batch = make_batch(examples, np.array(members))
+        size = len(batch.positives)
+        rows, places = np.unique(np.concatenate([batch.positives, batch.negatives.ravel()]), return_inverse=True)
+        queries = self._tokenise([examples.query_texts[row] for row in batch.queries], self.task.query_prompt)
+        documents = self._tokenise([examples.document_texts[row] for row in rows], self.task.document_prompt)
+        label = {
+            "positives": places[:size],
+            "negatives": places[size:].reshape(batch.negatives.shape),
+            "present": batch.present,
+            "allowed": batch.allowed,
+            "weights": batch.weights,
+        }
+        return {
+            **{f"query_{name}": value for name, value in queries.items()},
+            **{f"document_{name}": value for name, value in documents.items()},
+            "label": {name: None if array is None else torch.from_numpy(array) for name, array in label.items()},
+        }
+
+    def _tokenise(self, texts: list[str], prompt: str) -> dict[str, Any]:
+        length = {} if self.max_length is None else {"max_length": self.max_length}
+        return dict(self.model.preprocess(texts, prompt=prompt or None, **length))

@@ -1,0 +1,130 @@
+"""A training set resolved once: ids become row numbers, so that a step of training only gathers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from pyrite.data import TrainingGroup, TrainingSet
+from pyrite.data.text import copy_keys, normalise
+from pyrite.errors import DataError, Problem
+from pyrite.train.job import TrainingTexts
+
+__all__ = ["Examples", "resolve"]
+
+
+@dataclass(frozen=True, slots=True)
+class Examples:
+    """Pairs of a query and a positive, with what surrounds them; G groups, E pairs, D documents in use.
+
+    Attributes:
+        query_texts: The G queries.
+        document_texts: The D documents that are a positive or a negative of some group.
+        groups: The group of each pair: shape (E,), in [0, G).
+        positives: The positive of each pair: shape (E,), in [0, D).
+        negatives: The mined negatives of each group: shape (G, K), -1 where a group has fewer than K.
+        weights: The weights of the negatives: float32, shape (G, K); None where all are 1.
+        query_keys: The same number for queries of the same normalised text: shape (G,).
+        document_keys: The same number for documents that are copies: shape (D,).
+        known: For each query key, the document keys of its positives.
+    """
+
+    query_texts: list[str]
+    document_texts: list[str]
+    groups: np.ndarray
+    positives: np.ndarray
+    negatives: np.ndarray
+    weights: np.ndarray | None
+    query_keys: np.ndarray
+    document_keys: np.ndarray
+    known: list[np.ndarray]
+
+    def __len__(self) -> int:
+        return len(self.groups)
+
+
+def resolve(training_set: TrainingSet, texts: TrainingTexts, negatives: int) -> Examples:
+    """Resolve a training set's ids to row numbers.
+
+    Args:
+        training_set: The groups.
+        texts: The corpus and the queries.
+        negatives: Mined negatives that a group brings at most: its first ones.
+
+    Raises:
+        DataError: The set is empty, or an id is not in the corpus or the queries; every such id is listed.
+    """
+    groups = list(training_set.rows())
+    if not groups:
+        raise DataError("the training set is empty: training wants at least one query with a positive")
+    used = list(dict.fromkeys(doc_id for group in groups for doc_id in _documents(group, negatives)))
+    _check_ids([group.query_id for group in groups], used, texts)
+    corpus = texts.corpus.select(used)
+    rows = {doc_id: row for row, doc_id in enumerate(used)}
+    query_texts = texts.queries.select([group.query_id for group in groups]).texts()
+    query_keys = _number(normalise(text) for text in query_texts)
+    document_keys = _number(copy_keys(corpus))
+    return Examples(
+        query_texts=query_texts,
+        document_texts=corpus.texts(),
+        groups=np.repeat(np.arange(len(groups)), [len(group.positive_ids) for group in groups]),
+        positives=np.array([rows[doc_id] for group in groups for doc_id in group.positive_ids]),
+        negatives=_pad([[rows[d] for d in group.negative_ids[:negatives]] for group in groups], -1, np.dtype(np.int64)),
+        weights=_weights(groups, negatives),
+        query_keys=query_keys,
+        document_keys=document_keys,
+        known=_known(groups, rows, query_keys, document_keys),
+    )
+
+
+def _documents(group: TrainingGroup, negatives: int) -> tuple[str, ...]:
+    return group.positive_ids + group.negative_ids[:negatives]
+
+
+def _check_ids(query_ids: Sequence[str], doc_ids: Sequence[str], texts: TrainingTexts) -> None:
+    problems = [
+        Problem("training set", None, f"the query {query_id!r} is not among the queries")
+        for query_id in query_ids
+        if query_id not in texts.queries
+    ]
+    problems += [
+        Problem("training set", None, f"the document {doc_id!r} is not in the corpus")
+        for doc_id in doc_ids
+        if doc_id not in texts.corpus
+    ]
+    if problems:
+        raise DataError(
+            f"{len(problems)} ids of the training set have no text: give the corpus and the queries it was made from",
+            problems,
+        )
+
+
+def _number(keys: Iterable[str]) -> np.ndarray:
+    """Number equal keys alike, from 0 in the order of their first appearance."""
+    numbers: dict[str, int] = {}
+    return np.array([numbers.setdefault(key, len(numbers)) for key in keys])
+
+
+def _pad(rows: Sequence[Sequence[float]], padding: float, dtype: np.dtype) -> np.ndarray:
+    padded = np.full((len(rows), max(map(len, rows))), padding, dtype=dtype)
+    for row, values in zip(padded, rows, strict=True):
+        row[: len(values)] = values
+    return padded
+
+
+def _weights(groups: Sequence[TrainingGroup], negatives: int) -> np.ndarray | None:
+    if all(group.weights is None for group in groups):
+        return None
+    given = [group.weights or (1.0,) * len(group.negative_ids) for group in groups]
+    return _pad([weights[:negatives] for weights in given], 1.0, np.dtype(np.float32))
+
+
+def _known(
+    groups: Sequence[TrainingGroup], rows: dict[str, int], query_keys: np.ndarray, document_keys: np.ndarray
+) -> list[np.ndarray]:
+    known: list[set[int]] = [set() for _ in range(int(query_keys.max()) + 1)]
+    for group, key in zip(groups, query_keys.tolist(), strict=True):
+        known[key].update(int(document_keys[rows[doc_id]]) for doc_id in group.positive_ids)
+    return [np.array(sorted(keys)) for keys in known]

@@ -1,0 +1,1 @@
+"""Losses on embeddings, free of any trainer."""

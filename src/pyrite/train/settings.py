@@ -1,0 +1,110 @@
+"""How an encoder is trained: one settings class for each kind of encoder, told apart by `type`."""
+
+from __future__ import annotations
+
+import math
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from pyrite.settings import Settings
+
+__all__ = ["StaticTrainer", "TrainerSettings", "TransformerTrainer"]
+
+
+class _ContrastiveTrainer(Settings):
+    """What both trainers share: InfoNCE over in-batch and mined negatives, AdamW, seeded batches."""
+
+    epochs: int = Field(default=3, ge=1)
+    """Passes over all pairs of a query and a positive."""
+    batch_size: int = Field(default=64, ge=1)
+    """Pairs in a batch. The positives and mined negatives of the others are negatives too, so it changes the result."""
+    learning_rate: float = Field(default=1e-4, gt=0)
+    """The highest learning rate."""
+    negatives: int = Field(default=4, ge=0)
+    """Mined negatives that a query brings at most, the first of its group; with 0, only the batch gives negatives."""
+    temperature: float = Field(default=0.05, gt=0)
+    """What cosines are divided by before the softmax; a smaller one looks harder at the hardest negatives."""
+    weight_decay: float = Field(default=0.0, ge=0)
+    """Decoupled weight decay of AdamW: a step takes off this share of a weight, times the learning rate."""
+    warmup_share: float = Field(default=0.1, ge=0, le=1)
+    """The share of all steps over which the learning rate rises from 0."""
+    schedule: Literal["linear", "constant"] = "linear"
+    """What the learning rate does after the warm-up: fall in a line to 0, or stay."""
+    seed: int = Field(default=0, ge=0)
+    """Decides the order of the examples, and with it who shares a batch."""
+
+    def warmup_steps(self, steps: int) -> int:
+        """Return how many of so many steps belong to the warm-up; with few steps, it may be none."""
+        return math.floor(self.warmup_share * steps)
+
+    def rate(self, step: int, steps: int) -> float:
+        """Return the learning rate of a step.
+
+        Args:
+            step: The step, from 1.
+            steps: The steps in all.
+
+        Returns:
+            The highest rate times (step - 1) / W over the W steps of the warm-up; then times 1 for "constant" and
+            times (steps - step + 1) / (steps - W) for "linear".
+
+        Example:
+            >>> trainer = StaticTrainer(learning_rate=0.3, warmup_share=0.25)
+            >>> [round(trainer.rate(step, 8), 2) for step in (1, 2, 3, 8)]
+            [0.0, 0.15, 0.3, 0.05]
+        """
+        done, warm = step - 1, self.warmup_steps(steps)
+        if done < warm:
+            return self.learning_rate * done / warm
+        if self.schedule == "constant":
+            return self.learning_rate
+        return self.learning_rate * (steps - done) / (steps - warm)
+
+
+class StaticTrainer(_ContrastiveTrainer):
+    """Train a static encoder: a table of token vectors, a text being the mean of its tokens.
+
+    Example:
+        >>> StaticTrainer(epochs=2).batch_size
+        256
+    """
+
+    type: Literal["static"] = "static"
+    """The kind of encoder."""
+    epochs: int = Field(default=5, ge=1)
+    """Passes over all pairs of a query and a positive."""
+    batch_size: int = Field(default=256, ge=1)
+    """Pairs in a batch. The positives and mined negatives of the others are negatives too, so it changes the result."""
+    learning_rate: float = Field(default=0.005, gt=0)
+    """The highest learning rate. Vectors drawn at random want far more (0.2) than trained ones."""
+
+
+class TransformerTrainer(_ContrastiveTrainer):
+    """Train a transformer encoder through sentence-transformers' trainer.
+
+    Example:
+        >>> TransformerTrainer().precision
+        'fp32'
+    """
+
+    type: Literal["transformer"] = "transformer"
+    """The kind of encoder."""
+    epochs: int = Field(default=2, ge=1)
+    """Passes over all pairs of a query and a positive."""
+    batch_size: int = Field(default=32, ge=1)
+    """Pairs in a batch. The positives and mined negatives of the others are negatives too, so it changes the result."""
+    learning_rate: float = Field(default=2e-5, gt=0)
+    """The highest learning rate."""
+    weight_decay: float = Field(default=0.01, ge=0)
+    """Decoupled weight decay of AdamW; biases and layer norms are left out of it."""
+    max_gradient_norm: float = Field(default=1.0, ge=0)
+    """The gradient is scaled down to this norm where it is longer; 0 never scales."""
+    precision: Literal["fp32", "bf16"] = "fp32"
+    """The arithmetic of the forward and backward pass; weights and optimiser stay in 32 bits."""
+    max_length: int | None = Field(default=None, ge=2)
+    """Tokens of a text that are read, special ones included; None leaves what the model's folder says."""
+
+
+TrainerSettings = Annotated[StaticTrainer | TransformerTrainer, Field(discriminator="type")]
+"""Either trainer; `type` says which."""

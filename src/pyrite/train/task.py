@@ -1,0 +1,67 @@
+"""A training made ready: what both trainers start from."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from pyrite.train.batches import BatchPlan
+from pyrite.train.checkpoint import Checkpoints
+from pyrite.train.examples import Examples
+from pyrite.train.job import Dev, TrainingJob
+from pyrite.train.progress import Progress
+
+__all__ = ["TrainingTask"]
+
+
+@dataclass(frozen=True, slots=True)
+class TrainingTask:
+    """A checked training set, a plan of its batches, and where to put what comes out.
+
+    Attributes:
+        model: The folder of the untrained model.
+        examples: The training set, resolved.
+        plan: The batches of all epochs.
+        query_prompt: What stands before a query.
+        document_prompt: What stands before a document.
+        job: Folder, device and callbacks.
+        dev: Measures a model folder, or None.
+        identity: A hash of all that the result depends on.
+    """
+
+    model: Path
+    examples: Examples
+    plan: BatchPlan
+    query_prompt: str
+    document_prompt: str
+    job: TrainingJob
+    dev: Dev | None
+    identity: str
+
+    @property
+    def checkpoints(self) -> Checkpoints:
+        """The checkpoints in the working folder."""
+        return Checkpoints(self.job.workdir / "checkpoints", self.identity)
+
+    def begin(self) -> tuple[Progress, Path | None]:
+        """Return the progress to go on from and its checkpoint: the newest whole one, or None for the start."""
+        newest = self.checkpoints.newest()
+        if newest is not None:
+            return Progress.read(newest), newest
+        progress = Progress()
+        if self.dev is not None:
+            progress.note_epoch(self.plan, 0, self.dev(self.model))
+        return progress, None
+
+    def wants_checkpoint(self, step: int) -> bool:
+        """Say whether a checkpoint is due after a step."""
+        return step % self.job.checkpoint_steps == 0 or self.plan.ends_epoch(step) is not None
+
+    def close_step(self, progress: Progress) -> None:
+        """Tell the job of a step that is done, of the checkpoint where one was due, and drop the old ones."""
+        if self.job.on_step is not None:
+            self.job.on_step(progress.step, self.plan.steps)
+        if self.wants_checkpoint(progress.step):
+            self.checkpoints.prune(progress.best_step)
+            if self.job.on_checkpoint is not None:
+                self.job.on_checkpoint()

@@ -1,0 +1,92 @@
+"""One call for every way to train an encoder."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from pyrite.data import TrainingSet
+from pyrite.errors import SettingsError
+from pyrite.models.folder import ModelFolder
+from pyrite.settings import canonical_hash
+from pyrite.train.batches import BatchPlan
+from pyrite.train.examples import resolve
+from pyrite.train.job import Dev, TrainingJob, TrainingResult, TrainingTexts
+from pyrite.train.settings import StaticTrainer, TransformerTrainer
+from pyrite.train.task import TrainingTask
+
+__all__ = ["train"]
+
+
+def train(
+    model: Path,
+    training_set: TrainingSet,
+    texts: TrainingTexts,
+    settings: StaticTrainer | TransformerTrainer,
+    *,
+    prompts: Mapping[str, str],
+    job: TrainingJob,
+    dev: Dev | None = None,
+) -> TrainingResult:
+    """Train an encoder to place each query nearer to its positives than to its negatives.
+
+    The weights of the best epoch by `dev` are returned, the untrained model being epoch 0 (ties: the earlier one).
+    Without `dev` it is the last epoch. A call that was cut off at any instant continues when it is made again with
+    the same arguments, and ends with the same weights as one that was not, bit by bit on a processor.
+
+    Args:
+        model: The folder of a sentence-transformers model; it is only read.
+        training_set: One group for each query.
+        texts: The corpus and the queries that the groups' ids stand for.
+        settings: Which trainer, and how.
+        prompts: What stands before a text: {"query": ..., "document": ...}; a missing one is empty.
+        job: The working folder, the device, and what to call on the way.
+        dev: Measures a model folder, for the choice of the epoch.
+
+    Returns:
+        The trained model's folder inside `job.workdir`, the log and the chosen epoch.
+
+    Raises:
+        DataError: The training set is empty, or ids in it are not in the corpus or the queries.
+        SettingsError: There is nothing to contrast with (a batch of 1 without mined negatives), or a prompt's name is
+            not known.
+        ModelError: The folder holds no model of the settings' type, the working folder belongs to another training,
+            or the loss stopped being a number.
+    """
+    _check(training_set, settings, prompts)
+    examples = resolve(training_set, texts, settings.negatives)
+    identity = [
+        settings,
+        ModelFolder.open(model).fingerprint(),
+        [table.fingerprint() for table in (training_set, texts.corpus, texts.queries)],
+        prompts,
+        dev is not None,
+    ]
+    task = TrainingTask(
+        model=model,
+        examples=examples,
+        plan=BatchPlan.build(examples, settings.batch_size, settings.seed, settings.epochs),
+        query_prompt=prompts.get("query", ""),
+        document_prompt=prompts.get("document", ""),
+        job=job,
+        dev=dev,
+        identity=canonical_hash(identity),
+    )
+    if isinstance(settings, StaticTrainer):
+        from pyrite.train.static import train_static
+
+        return train_static(task, settings)
+    from pyrite.train.biencoder import train_biencoder
+
+    return train_biencoder(task, settings)
+
+
+def _check(training_set: TrainingSet, settings: StaticTrainer | TransformerTrainer, prompts: Mapping[str, str]) -> None:
+    if unknown := sorted(prompts.keys() - {"query", "document"}):
+        raise SettingsError(f"prompts: unknown name {unknown[0]!r}; allowed: document, query")
+    mined = settings.negatives > 0 and any(group.negative_ids for group in training_set.rows())
+    if settings.batch_size == 1 and len(training_set) and not mined:
+        raise SettingsError(
+            "batch_size: 1 leaves nothing to contrast a query with, since no mined negatives are used; give a "
+            "larger batch_size, or a training set with negatives and negatives: 1 or more"
+        )

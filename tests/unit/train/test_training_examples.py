@@ -1,0 +1,76 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from pyrite.data import Corpus, Document, Queries, Query, TrainingGroup, TrainingSet
+from pyrite.errors import DataError
+from pyrite.train import TrainingTexts
+from pyrite.train.examples import Examples, resolve
+
+TEXTS = TrainingTexts(
+    Corpus.from_rows(
+        [
+            Document("x", "never used"),
+            Document("a", "Alpha", "Title"),
+            Document("b", "beta"),
+            Document("c", " ALPHA "),
+            Document("d", "delta"),
+        ]
+    ),
+    Queries.from_rows([Query("q", "first?"), Query("r", "Second"), Query("s", "second")]),
+)
+
+
+def examples(*groups: TrainingGroup, negatives: int = 4) -> Examples:
+    return resolve(TrainingSet.from_rows(groups), TEXTS, negatives)
+
+
+def test_each_positive_gives_a_pair_and_texts_are_those_in_use() -> None:
+    found = examples(TrainingGroup("r", ("b", "a"), ("d",)), TrainingGroup("q", ("a",)))
+    assert found.query_texts == ["Second", "first?"]
+    assert found.document_texts == ["beta", "Title Alpha", "delta"]
+    assert found.groups.tolist() == [0, 0, 1]
+    assert found.positives.tolist() == [0, 1, 1]
+    assert found.negatives.tolist() == [[2], [-1]]
+    assert found.weights is None
+
+
+def test_only_the_first_negatives_are_taken() -> None:
+    found = examples(TrainingGroup("q", ("a",), ("d", "b", "c"), weights=(0.5, 2.0, 7.0)), negatives=2)
+    assert [found.document_texts[row] for row in found.negatives[0]] == ["delta", "beta"]
+    assert found.weights is not None
+    assert found.weights.tolist() == [[0.5, 2.0]]
+
+
+def test_no_negatives_leave_no_columns() -> None:
+    assert examples(TrainingGroup("q", ("a",), ("d",)), negatives=0).negatives.shape == (1, 0)
+
+
+def test_missing_weights_are_1() -> None:
+    found = examples(TrainingGroup("q", ("a",), ("d", "b")), TrainingGroup("r", ("b",), ("d",), weights=(0.25,)))
+    assert found.weights is not None
+    assert found.weights.tolist() == [[1.0, 1.0], [0.25, 1.0]]
+    assert found.weights.dtype == np.float32
+
+
+def test_copies_and_queries_of_the_same_text_share_their_keys() -> None:
+    found = examples(TrainingGroup("r", ("a",), ("b",)), TrainingGroup("s", ("d",), ("c",)))
+    assert found.document_texts == ["Title Alpha", "beta", "delta", "ALPHA"]
+    assert found.document_keys.tolist() == [0, 1, 2, 0]
+    assert found.query_keys.tolist() == [0, 0]
+    assert [keys.tolist() for keys in found.known] == [[0, 2]]
+
+
+def test_an_empty_training_set_is_refused() -> None:
+    with pytest.raises(DataError, match="training set is empty"):
+        resolve(TrainingSet.empty(), TEXTS, 4)
+
+
+def test_every_id_without_a_text_is_listed() -> None:
+    with pytest.raises(DataError, match="3 ids of the training set have no text") as caught:
+        examples(TrainingGroup("q", ("nowhere",)), TrainingGroup("lost", ("a",), ("gone", "b")))
+    message = str(caught.value)
+    assert "the query 'lost' is not among the queries" in message
+    assert "the document 'nowhere' is not in the corpus" in message
+    assert "the document 'gone' is not in the corpus" in message
