@@ -48,7 +48,7 @@ bench-%: $(INSTALLED) ## Run benchmarks/NAME.py; writes benchmarks/results/NAME.
 
 docs: $(INSTALLED) ## Generate the command-line pages and build the site into site/
 	$(BIN)/python docs/generate_cli.py
-	$(BIN)/mkdocs build --strict --quiet
+	$(BIN)/mkdocs build --strict
 
 lock: ## Resolve requirements.lock anew from pyproject.toml
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -116,8 +116,6 @@ def mining(sources: dict[str, tuple[str, float, float]], rng: np.random.Generato
             elif rank <= 10:
                 score = next(c.score for c in candidates if (c.query_id, c.doc_id, c.source) == (f"q{q}", doc_id, best))
                 negatives.append(Negative(f"q{q}", doc_id, best, rank, score, positive[best], best))
-            else:
-                removals.append(Removal(f"q{q}", doc_id, "not-drawn"))
     return MiningRecord(
         Candidates.from_rows(candidates, {"scorers": {s: kind for s, (kind, _, _) in sources.items()}, "depth": 30}),
         Negatives.from_rows(negatives),
@@ -171,3 +169,179 @@ def report_data() -> ReportData:
         queries=queries,
         manifests={system: manifest(place) for place, system in enumerate(SYSTEMS)},
     )
+
+
+@pytest.fixture(scope="module")
+def page(tmp_path_factory: pytest.TempPathFactory) -> str:
+    folder = tmp_path_factory.mktemp("report")
+    write_report(report_data(), folder)
+    return (folder / "report.html").as_uri()
+
+
+@pytest.fixture(scope="module")
+def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
+    if CHROMIUM is None or DRIVER is None:
+        pytest.skip("needs chromium and chromedriver (Debian: apt-get install chromium chromium-driver)")
+    webdriver = pytest.importorskip("selenium.webdriver")
+    options = webdriver.ChromeOptions()
+    options.binary_location = CHROMIUM
+    for flag in (*FLAGS, f"--user-data-dir={tmp_path_factory.mktemp('profile')}"):
+        options.add_argument(flag)
+    options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
+    driver = webdriver.Chrome(options=options, service=webdriver.ChromeService(DRIVER))
+    yield driver
+    driver.quit()
+
+
+def show(browser: Any, page: str, width: int = 1280, **features: str) -> None:
+    """Load the page in a window of this width, with these media features emulated."""
+    metrics = {"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": False}
+    browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", metrics)
+    media = [{"name": name.replace("_", "-"), "value": value} for name, value in features.items()]
+    browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": media})
+    browser.get("about:blank")
+    browser.get(page)
+
+
+def of(browser: Any, script: str) -> Any:
+    return browser.execute_script(f"return {script}")
+
+
+def test_it_loads_nothing_and_reports_no_error(browser: Any, page: str) -> None:
+    browser.get_log("performance")
+    show(browser, page)
+    assert browser.get_log("browser") == []
+    assert of(browser, "performance.getEntriesByType('resource').map(e => e.name)") == []
+    requested = {
+        message["params"]["request"]["url"].split(":", 1)[0]
+        for entry in browser.get_log("performance")
+        if (message := json.loads(entry["message"])["message"])["method"] == "Network.requestWillBeSent"
+    }
+    assert requested <= {"file", "about", "data"}
+
+
+def test_the_policy_forbids_what_the_page_does_not_need(browser: Any, page: str) -> None:
+    show(browser, page)
+    browser.execute_script(
+        "const s = document.createElement('script'); s.textContent = 'window.intruder = 1'; document.body.append(s);"
+        "const i = new Image(); i.src = 'https://example.org/x.png'; document.body.append(i);"
+    )
+    assert of(browser, "window.intruder") is None
+    messages = [entry["message"] for entry in browser.get_log("browser")]
+    assert len(messages) == 2
+    assert all("Content Security Policy" in message for message in messages)
+
+
+def test_texts_stay_texts(browser: Any, page: str) -> None:
+    show(browser, page)
+    assert browser.title == "Hard negatives on the standard library"
+    assert of(browser, "document.querySelectorAll('main img, main script').length") == 0
+    assert of(browser, "document.body.textContent.includes(\"<script>document.title = 'hacked'\")")
+
+
+def test_headings_and_tables_are_there(browser: Any, page: str) -> None:
+    show(browser, page)
+    headings = of(browser, "[...document.querySelectorAll('h2')].map(h => h.innerText)")
+    assert headings == ["Results", "Differences", "Mining", "Scores", "Training", "Wins and losses", "Manifests"]
+    rows = of(browser, "[...document.querySelectorAll('#results tbody th')].map(h => h.firstChild.textContent.trim())")
+    assert rows == list(SYSTEMS)
+    assert of(browser, "document.querySelectorAll('#differences tbody tr').length") == 4
+    assert of(browser, "document.querySelectorAll('.funnel table').length") == 3
+    assert of(browser, "document.querySelectorAll('#scores svg[role=img][aria-label]').length") == 4
+    unlabelled = "[...document.querySelectorAll('svg')].filter(s => !s.ariaLabel && s.ariaHidden !== 'true').length"
+    assert of(browser, unlabelled) == 0
+
+
+@pytest.mark.parametrize("width", [390, 1280])
+@pytest.mark.parametrize("folded", [True, False])
+def test_it_fits_the_window(browser: Any, page: str, width: int, folded: bool) -> None:
+    show(browser, page, width)
+    if not folded:
+        browser.execute_script("for (const d of document.querySelectorAll('details')) d.open = true")
+    assert of(browser, "innerWidth") == width
+    assert of(browser, "document.documentElement.scrollWidth <= document.documentElement.clientWidth")
+    spilling = of(
+        browser,
+        "[...document.querySelectorAll('main *')].filter(e => !e.closest('.scroll, pre, svg') && e.offsetWidth"
+        " && e.getBoundingClientRect().right > innerWidth + 1).map(e => e.outerHTML.slice(0, 200))",
+    )
+    assert spilling == []
+
+
+def test_folds_open_on_a_click(browser: Any, page: str) -> None:
+    show(browser, page)
+    fold = browser.find_element("css selector", "#queries details.gain")
+    assert not fold.find_element("css selector", ".case-body").is_displayed()
+    fold.find_element("css selector", "summary").click()
+    assert fold.find_element("css selector", ".case-body").is_displayed()
+    assert "First results of untrained" in fold.text
+    assert "First results of hybrid-filtered" in fold.text
+
+
+def test_a_number_leads_to_its_manifest(browser: Any, page: str) -> None:
+    show(browser, page)
+    browser.find_element("css selector", "#results tbody tr:last-child td a").click()
+    assert browser.find_element("id", "manifest-5").is_displayed()
+    assert "score-5" in browser.find_element("id", "manifest-5").text
+
+
+def test_columns_sort_by_number_both_ways(browser: Any, page: str) -> None:
+    show(browser, page)
+    values = "[...document.querySelectorAll('#results tbody td:nth-of-type(1)')].map(c => Number(c.dataset.value))"
+    button = browser.find_element("css selector", "#results thead th:nth-of-type(2) button")
+    button.click()
+    falling = of(browser, values)
+    button.click()
+    assert falling == sorted(falling, reverse=True)
+    assert of(browser, values) == sorted(falling)
+    assert button.find_element("xpath", "..").get_attribute("aria-sort") == "ascending"
+
+
+def test_it_can_be_read_without_scripts(browser: Any, page: str) -> None:
+    browser.execute_cdp_cmd("Emulation.setScriptExecutionDisabled", {"value": True})
+    try:
+        show(browser, page)
+        assert [browser.find_element("id", part).is_displayed() for part in ("results", "mining", "queries")] == [
+            True
+        ] * 3
+        assert browser.find_elements("css selector", "#results button") == []
+    finally:
+        browser.execute_cdp_cmd("Emulation.setScriptExecutionDisabled", {"value": False})
+
+
+def test_it_prints_unfolded_within_the_paper(browser: Any, page: str) -> None:
+    show(browser, page, 720)
+    browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": "print"})
+    try:
+        assert of(browser, "document.documentElement.scrollWidth <= document.documentElement.clientWidth")
+        folded = "document.querySelectorAll('details.case:not([open])').length"
+        browser.execute_script("dispatchEvent(new Event('beforeprint'))")
+        assert of(browser, folded) == 0
+        browser.execute_script("dispatchEvent(new Event('afterprint'))")
+        assert of(browser, folded) == 13
+    finally:
+        browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": ""})
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_texts_stand_out(browser: Any, page: str, scheme: str) -> None:
+    """WCAG 2, level AA: a contrast of at least 4.5 for text and 3 for what a plot is drawn with."""
+    show(browser, page, prefers_color_scheme=scheme)
+    read = "getComputedStyle(document.documentElement).getPropertyValue('--{}').trim()"
+    paper = luminance(of(browser, read.format("paper")))
+    for name in ("ink", "muted", "accent", "gain", "loss"):
+        assert contrast_ratio(luminance(of(browser, read.format(name))), paper) >= 4.5, name
+    for name in ("positive", "negative", "candidate", *(f"series-{i}" for i in range(6))):
+        assert contrast_ratio(luminance(of(browser, read.format(name))), paper) >= 3, name
+    assert (paper < 0.1) == (scheme == "dark")
+
+
+def luminance(colour: str) -> float:
+    """Return the relative luminance of "#rrggbb" (WCAG 2)."""
+    channels = (int(colour[i : i + 2], 16) / 255 for i in (1, 3, 5))
+    linear = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in channels]
+    return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+
+
+def contrast_ratio(one: float, other: float) -> float:
+    return (max(one, other) + 0.05) / (min(one, other) + 0.05)

@@ -2,13 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from pathlib import Path
-from typing import Annotated
-
-from cyclopts import Parameter
-
-from pyrite.cli.options import Options
+from pyrite.cli.options import Files, Options, Switch
 from pyrite.cli.replies import Reply, table
 from pyrite.errors import StoreError
 from pyrite.pipeline.definition import read_pipeline
@@ -42,9 +36,9 @@ def verify(*keys: str, options: Options = _NO_OPTIONS) -> Reply:
 
 def gc(
     *,
-    keep: Annotated[tuple[Path, ...], Parameter(negative="", consume_multiple=False)] = (),
+    keep: Files = (),
     keep_runs: int | None = None,
-    yes: Annotated[bool, Parameter(negative="")] = False,
+    yes: Switch = False,
     options: Options = _NO_OPTIONS,
 ) -> Reply:
     """List what no run needs any more; delete it with --yes.
@@ -79,7 +73,7 @@ def stages(*, options: Options = _NO_OPTIONS) -> Reply:
     return Reply(f"{text}\n\npyrite STAGE --help shows inputs, outputs and settings.", found, options.json)
 
 
-def _kept(store: Store, files: Sequence[Path], last_runs: int | None, options: Options) -> set[str]:
+def _kept(store: Store, files: Files, last_runs: int | None, options: Options) -> set[str]:
     records = [record for _, record in options.open_runs().records()]
     if not records and not files and last_runs is None:
         raise StoreError(

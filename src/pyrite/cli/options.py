@@ -13,16 +13,27 @@ from pyrite.pipeline.runs import Runs
 from pyrite.pipeline.store import Store
 from pyrite.settings import parse_settings
 
-__all__ = ["Options", "ResourceOptions", "Sets", "Steps"]
+__all__ = ["Files", "Inputs", "Options", "ResourceOptions", "Sets", "Steps", "Switch"]
 
 _COMMON = Group("Common options", sort_key=80)
 _RESOURCES = Group("Resources (they change no result)", sort_key=90)
 
-Sets = Annotated[tuple[str, ...], Parameter(name="--set", negative="", consume_multiple=False)]
+_Many = Parameter(negative="", consume_multiple=False, show_default=False)
+
+Switch = Annotated[bool, Parameter(negative="", show_default=False)]
+"""An option without a value."""
+
+Inputs = Annotated[tuple[str, ...], Parameter(name="--input"), _Many]
+"""NAME=REF, any number of times."""
+
+Sets = Annotated[tuple[str, ...], Parameter(name="--set"), _Many]
 """PATH=VALUE, any number of times."""
 
-Steps = Annotated[tuple[str, ...], Parameter(name="--step", negative="", consume_multiple=False)]
+Steps = Annotated[tuple[str, ...], Parameter(name="--step"), _Many]
 """Ids of steps, any number of times."""
+
+Files = Annotated[tuple[Path, ...], _Many]
+"""Paths, any number of times."""
 
 
 @Parameter(name="*", group=_COMMON)
@@ -36,10 +47,10 @@ class Options:
     runs: Path = Path("runs")
     """The folder of runs; `latest` in it points at the last one that finished."""
 
-    json: Annotated[bool, Parameter(negative="")] = False
+    json: Switch = False
     """Answer with JSON on standard output, and nothing else there."""
 
-    quiet: Annotated[bool, Parameter(negative="")] = False
+    quiet: Switch = False
     """Show no progress."""
 
     def open_store(self) -> Store:

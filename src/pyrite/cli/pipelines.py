@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.resources
 from collections.abc import Sequence
 from dataclasses import asdict
+from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
@@ -79,11 +80,8 @@ def why(file: Path, step: str | None = None, *, set_: Sets = (), options: Option
         options: Common options.
     """
     store = options.open_store()
-    pipeline = read_pipeline(file, CATALOG, set_)
-    wanted = build_plan(pipeline, store, [step] if step else []).steps
-    shown = explain(build_plan(pipeline, store), store, options.open_runs())
-    if step:
-        shown = [one for one in shown if one.id in wanted]
+    planned = build_plan(read_pipeline(file, CATALOG, set_), store, [step] if step else [])
+    shown = [one for one in explain(planned, store, options.open_runs()) if fnmatchcase(one.id, step or "*")]
     lines = []
     for one in shown:
         lines.append(f"{one.id}: {'cached' if one.cached else 'will run'}")

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Any
 
-from cyclopts import Parameter
-
-from pyrite.cli.options import Options, ResourceOptions, Sets
+from pyrite.cli.options import Inputs, Options, ResourceOptions, Sets
 from pyrite.cli.pipelines import execute
 from pyrite.cli.replies import Reply
 from pyrite.errors import SettingsError
@@ -23,7 +21,6 @@ from pyrite.stages import CATALOG
 
 __all__ = ["stage_command"]
 
-_Inputs = Annotated[tuple[str, ...], Parameter(name="--input", negative="", consume_multiple=False)]
 _NO_OPTIONS = Options()
 _NO_RESOURCES = ResourceOptions()
 
@@ -33,7 +30,7 @@ def stage_command(kind: str) -> Callable[..., Reply]:
 
     def command(
         *,
-        input_: _Inputs = (),
+        input_: Inputs = (),
         set_: Sets = (),
         settings: Path | None = None,
         options: Options = _NO_OPTIONS,

@@ -45,10 +45,9 @@ class _Schema:
         for name, field in schema.get("properties", {}).items():
             if "const" in field:
                 continue
-            default = (
-                "required" if name in schema.get("required", []) else f"default {json.dumps(field.get('default'))}"
-            )
-            yield f"{indent}{name}: {self._type(field)}{_limits(field)}, {default}"
+            required = name in schema.get("required", [])
+            default = "required" if required else f"default {json.dumps(field.get('default'))}"
+            yield from _wrapped(f"{name}: {self._type(field)}{_limits(field)}, {default}", indent, hanging=2)
             yield from _wrapped(field.get("description", ""), indent + "    ")
             yield from self._nested(field, indent + "    ", seen)
 
@@ -58,7 +57,7 @@ class _Schema:
             inner = self._definitions[name]
             if name in seen or "properties" not in inner:
                 continue
-            yield f"{indent}{self._name(inner)}: {_first_sentence(inner)}".rstrip(": ")
+            yield from _wrapped(f"{self._name(inner)}: {_first_sentence(inner)}".rstrip(": "), indent, hanging=2)
             yield from self._properties(inner, indent + "  ", (*seen, name))
 
     def _references(self, field: Json) -> list[str]:
@@ -81,7 +80,8 @@ class _Schema:
             return " | ".join(json.dumps(value) for value in field["enum"])
         if field.get("type") == "array":
             items = field.get("items") or field.get("prefixItems", [{}])[0]
-            return f"list of {self._type(items)}" if items else "list"
+            inner = self._type(items) if items else "any value"
+            return f"list of ({inner})" if " | " in inner else f"list of {inner}"
         return str(field.get("format") or field.get("type") or "any value")
 
     def _name(self, schema: dict[str, Any]) -> str:
@@ -89,7 +89,7 @@ class _Schema:
         if "enum" in schema:
             return self._type(schema)
         tag = schema.get("properties", {}).get("type", {}).get("const")
-        return json.dumps({"type": tag}) if tag else str(schema.get("title", "settings"))
+        return f"type={tag}" if tag else str(schema.get("title", "settings"))
 
 
 def _limits(field: dict[str, Any]) -> str:
@@ -98,8 +98,10 @@ def _limits(field: dict[str, Any]) -> str:
     return f" ({', '.join(found)})" if found else ""
 
 
-def _wrapped(text: str, indent: str) -> list[str]:
-    return textwrap.wrap(" ".join(text.split()), _WIDTH, initial_indent=indent, subsequent_indent=indent)
+def _wrapped(text: str, indent: str, hanging: int = 0) -> list[str]:
+    """Break a text into lines; those after the first are indented further by `hanging`."""
+    following = indent + " " * hanging
+    return textwrap.wrap(" ".join(text.split()), _WIDTH, initial_indent=indent, subsequent_indent=following)
 
 
 def _first_sentence(schema: dict[str, Any]) -> str:

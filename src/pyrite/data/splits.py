@@ -20,8 +20,8 @@ def cut_dev(train: Qrels, share: float, seed: int) -> tuple[Qrels, Qrels]:
 
     Queries that share a relevant document, directly or through others, stay on one side. So no document
     that dev rewards was a positive in training, and dev measures what the model does on documents it
-    has not been trained to find. Which groups of queries go to dev follows from a hash of the seed and the
-    query ids, so it depends neither on the order of the rows nor, for most queries, on which others there are.
+    has not been trained to find. Groups are taken in the order of a hash of the seed and their first query id,
+    so the cut does not depend on the order of the rows.
 
     Args:
         train: Judgements; a grade of 1 or more is relevant.
@@ -60,15 +60,17 @@ def cut_dev(train: Qrels, share: float, seed: int) -> tuple[Qrels, Qrels]:
 
 
 def _groups_in_hash_order(qrels: Qrels, seed: int) -> list[list[str]]:
-    """Return the groups of queries that hang together by relevant documents, smallest hash first."""
+    """Return the groups of queries that hang together by relevant documents, smallest hash first.
+
+    One id stands for its group: the smallest hash of all its ids would let large groups go first.
+    """
     forest = _Forest(qrels.query_ids())
     first_query: dict[str, str] = {}
     relevant = qrels.relevant()
     pairs = zip(relevant.column("query_id").to_pylist(), relevant.column("doc_id").to_pylist(), strict=True)
     for query_id, doc_id in pairs:
         forest.join(first_query.setdefault(doc_id, query_id), query_id)
-    hashes = {query_id: derive_seed(seed, "cut-dev", query_id) for query_id in qrels.query_ids()}
-    return sorted(forest.trees(), key=lambda group: min(hashes[query_id] for query_id in group))
+    return sorted(forest.trees(), key=lambda group: derive_seed(seed, "cut-dev", min(group)))
 
 
 class _Forest:

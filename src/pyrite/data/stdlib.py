@@ -39,6 +39,9 @@ _FEWEST_WORDS = 3
 _SENTENCE_END = re.compile(r"[.!?](?=\s|$)")
 _ABBREVIATIONS = ("e.g.", "i.e.", "etc.", "cf.", "vs.")
 
+# The fields of a syntax tree's nodes that hold statements, in the order of the source.
+_BLOCKS = ("body", "handlers", "cases", "orelse", "finalbody")
+
 _Definition = ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef
 
 
@@ -176,12 +179,13 @@ def _entries(module: str, data: bytes) -> Iterator[_Entry]:
 
 def _definitions(node: ast.AST, prefix: str) -> Iterator[tuple[str, _Definition]]:
     """Yield every function, class and method with its qualified name, in the order of the source."""
-    for child in ast.iter_child_nodes(node):
+    statements = (child for block in _BLOCKS for child in getattr(node, block, ()))
+    for child in statements:
         if isinstance(child, _Definition):
             name = prefix + child.name
             yield name, child
             yield from _definitions(child, f"{name}." if isinstance(child, ast.ClassDef) else f"{name}.<locals>.")
-        elif not isinstance(child, ast.expr):
+        else:
             yield from _definitions(child, prefix)
 
 

@@ -19,7 +19,9 @@ def normalise(text: str) -> str:
         >>> normalise("  The\u00a0CAT\n sat ")
         'the cat sat'
     """
-    return _SPACE.sub(" ", unicodedata.normalize("NFKC", text).casefold()).strip()
+    # Folding takes some letters apart that capitals keep whole (GREEK IOTA WITH DIALYTIKA AND TONOS): compose again.
+    folded = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", text).casefold())
+    return _SPACE.sub(" ", folded).strip()
 
 
 def copy_keys(corpus: Corpus) -> list[str]:

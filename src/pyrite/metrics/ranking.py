@@ -125,7 +125,7 @@ def _parse(name: str) -> ir_measures.Measure:
         measure: ir_measures.Measure = known[head.lower()](**parameters)
         if cutoff is not None:
             measure = measure @ cutoff
-        measure.validate_params()
+        measure.validate_params()  # type: ignore[no-untyped-call]
     except (SyntaxError, ValueError, KeyError, AssertionError) as error:
         raise SettingsError(
             f"{name!r} names no measure; allowed: {', '.join(DEFAULT_MEASURES)} "

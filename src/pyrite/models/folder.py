@@ -50,6 +50,18 @@ class ModelFolder:
             )
         return cls(folder)
 
+    def modules(self) -> list[tuple[str, str]]:
+        """Return the class name and the subfolder of each module, in the order in which a text passes them.
+
+        Raises:
+            ModelError: The folder's modules.json cannot be read.
+        """
+        file = self.path / "modules.json"
+        try:
+            return [(entry["type"].rsplit(".", 1)[-1], entry["path"]) for entry in json.loads(file.read_bytes())]
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise ModelError(f"{file}: wants a list of modules with type and path ({error!r})") from error
+
     def save(self, folder: Path) -> None:
         """Write the model into a folder; hidden files stay behind."""
         for file in self._files():

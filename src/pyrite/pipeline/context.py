@@ -11,7 +11,7 @@ from pydantic import Field
 
 from pyrite.pipeline.events import Event, Observer, ignore
 from pyrite.pipeline.shards import map_shards
-from pyrite.settings import Settings
+from pyrite.settings import Json, Settings
 
 __all__ = ["Context", "Resources"]
 
@@ -42,8 +42,8 @@ class Context:
         resources: Device, batch and shard sizes, workers.
         step: The id of the step, for events.
         observe: Receives events.
-        sources: Where each input lies in the store, as "KIND/KEY.OUTPUT"; a mapping for an input of many. For reports
-            that name what a number came from; it follows from the key, so it may enter a result.
+        manifests: Returns the manifests of all that the inputs were made from, by step id, for reports that tell where
+            a number came from. Times and machines in them follow from no key: a fingerprint leaves them out.
 
     Example:
         >>> context = Context(Path("work"))
@@ -55,7 +55,7 @@ class Context:
     resources: Resources = field(default_factory=Resources)
     step: str = ""
     observe: Observer = ignore
-    sources: Mapping[str, str | Mapping[str, str]] = field(default_factory=dict)
+    manifests: Callable[[], Mapping[str, Json]] = dict
 
     @contextmanager
     def progress(self, description: str, total: int | None, unit: str) -> Iterator[Callable[..., None]]:

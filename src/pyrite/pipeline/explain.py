@@ -6,9 +6,10 @@ import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from pyrite.pipeline.key import format_sources
+from pyrite.pipeline.key import flat_sources
 from pyrite.pipeline.manifest import Manifest
 from pyrite.pipeline.plan import Plan, PlannedStep
+from pyrite.pipeline.references import StoredOutput
 from pyrite.pipeline.runs import RunRecord, Runs
 from pyrite.pipeline.store import Store
 from pyrite.settings import Json
@@ -86,8 +87,8 @@ def _differences(step: PlannedStep, plan: Plan, earlier: Manifest) -> Iterator[s
         yield f"version of the stage {step.kind!r} changed: {earlier.version} -> {step.step.stage.version}"
     for path, old, new in _changes(earlier.identity, step.identity, "settings"):
         yield f"setting changed: {path}: {_show(old)} -> {_show(new)}"
-    producers = {(other.kind, other.key): other.id for other in plan.steps.values()}
-    before, now = _flat(earlier.inputs), _flat(format_sources(step.sources))
+    producers = {other.key: other.id for other in plan.steps.values()}
+    before, now = earlier.sources(), flat_sources(step.sources)
     for name in [*now, *(name for name in before if name not in now)]:
         if name not in now:
             yield f"input {name} is no longer given"
@@ -112,15 +113,7 @@ def _show(value: Json) -> str:
     return "not set" if value is _ABSENT else json.dumps(value, ensure_ascii=False)
 
 
-def _flat(inputs: dict[str, str | dict[str, str]]) -> dict[str, str]:
-    flat: dict[str, str] = {}
-    for name, source in inputs.items():
-        flat |= {name: source} if isinstance(source, str) else {f"{name}.{key}": one for key, one in source.items()}
-    return flat
-
-
-def _producer(source: str, producers: dict[tuple[str, str], str]) -> str:
-    place, _, output = source.rpartition(".")
-    kind, _, key = place.partition("/")
-    step_id = producers.get((kind, key))
-    return f"output {output!r} of step {step_id!r}" if step_id else f"{kind}/{key[:12]}.{output}"
+def _producer(source: StoredOutput, producers: dict[str, str]) -> str:
+    step_id = producers.get(source.key)
+    place = f"step {step_id!r}" if step_id else f"{source.kind}/{source.key[:12]}"
+    return f"output {source.output!r} of {place}"

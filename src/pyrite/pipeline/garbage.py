@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from pyrite.pipeline.key import parse_sources
-from pyrite.pipeline.references import StoredOutput
 from pyrite.pipeline.store import Entry, Store
 
 __all__ = ["Garbage", "collect_garbage", "find_garbage"]
@@ -66,12 +64,5 @@ def _reach(entries: dict[str, Entry], keep: Iterable[str]) -> set[str]:
         key = waiting.pop()
         if key not in reached:
             reached.add(key)
-            waiting += _input_keys(entries[key]) if key in entries else []
+            waiting += [source.key for source in entries[key].manifest.sources().values()] if key in entries else []
     return reached
-
-
-def _input_keys(entry: Entry) -> list[str]:
-    sources = parse_sources(entry.manifest.inputs).values()
-    return [
-        one.key for source in sources for one in ([source] if isinstance(source, StoredOutput) else source.values())
-    ]

@@ -8,7 +8,7 @@ from pyrite.errors import PlanError
 from pyrite.pipeline.references import StoredOutput, parse_reference
 from pyrite.settings import Json, canonical_hash
 
-__all__ = ["InputSources", "format_sources", "parse_sources", "step_key"]
+__all__ = ["InputSources", "flat_sources", "format_sources", "parse_sources", "step_key"]
 
 InputSources = Mapping[str, StoredOutput | Mapping[str, StoredOutput]]
 """Where each input of a step comes from; a mapping for an input that takes many."""
@@ -54,6 +54,22 @@ def parse_sources(inputs: Mapping[str, str | Mapping[str, str]]) -> InputSources
         name: _parse(source) if isinstance(source, str) else {key: _parse(one) for key, one in source.items()}
         for name, source in inputs.items()
     }
+
+
+def flat_sources(inputs: InputSources) -> dict[str, StoredOutput]:
+    """Return each single source by name, "INPUT.NAME" for one of many.
+
+    Example:
+        >>> list(flat_sources({"parts": {"a": StoredOutput("load", "3f9a", "corpus")}}))
+        ['parts.a']
+    """
+    flat: dict[str, StoredOutput] = {}
+    for name, source in inputs.items():
+        if isinstance(source, StoredOutput):
+            flat[name] = source
+        else:
+            flat |= {f"{name}.{key}": one for key, one in source.items()}
+    return flat
 
 
 def _parse(text: str) -> StoredOutput:

@@ -15,6 +15,9 @@ from pydantic import ConfigDict, TypeAdapter, ValidationError
 from pyrite.errors import StoreError
 from pyrite.pipeline.context import Resources
 from pyrite.pipeline.files import write_json
+from pyrite.pipeline.key import flat_sources, parse_sources
+from pyrite.pipeline.references import StoredOutput
+from pyrite.settings import Json
 
 __all__ = ["MANIFEST", "Manifest", "OutputRecord", "describe_environment"]
 
@@ -91,7 +94,19 @@ class Manifest:
 
     def write(self, folder: Path) -> None:
         """Write `manifest.json` into a folder."""
-        write_json(folder / MANIFEST, _adapter().dump_python(self, mode="json"))
+        write_json(folder / MANIFEST, self.as_json())
+
+    def as_json(self) -> Json:
+        """Return everything, as JSON values."""
+        return _adapter().dump_python(self, mode="json")
+
+    def sources(self) -> dict[str, StoredOutput]:
+        """Return where each input came from, "INPUT.NAME" for one of many.
+
+        Raises:
+            PlanError: The manifest names an input that cannot be.
+        """
+        return flat_sources(parse_sources(self.inputs))
 
     @classmethod
     def read(cls, folder: Path) -> Manifest:

@@ -14,11 +14,13 @@ from pyrite.pipeline.definition import Pipeline
 from pyrite.pipeline.events import Event, Observer, ignore
 from pyrite.pipeline.files import clear
 from pyrite.pipeline.key import format_sources
+from pyrite.pipeline.lineage import lineage
 from pyrite.pipeline.manifest import Manifest, OutputRecord, describe_environment
 from pyrite.pipeline.plan import Plan, PlannedStep, build_plan
 from pyrite.pipeline.references import StoredOutput
 from pyrite.pipeline.stage import Stage
 from pyrite.pipeline.store import Store, Workplace
+from pyrite.settings import Json
 
 __all__ = ["RunResult", "Runner", "StepResult", "StepStatus"]
 
@@ -96,18 +98,18 @@ class Runner:
             StageError: A stage failed; the cause is chained, and what it finished is kept.
         """
         started = time.monotonic()
-        steps = tuple(self._ensure(planned, plan.pipeline) for planned in plan.steps.values())
+        steps = tuple(self._ensure(planned, plan) for planned in plan.steps.values())
         return RunResult(steps, time.monotonic() - started)
 
-    def _ensure(self, planned: PlannedStep, pipeline: Pipeline) -> StepResult:
+    def _ensure(self, planned: PlannedStep, plan: Plan) -> StepResult:
         if self.store.find(planned.kind, planned.key):
-            self.store.clear_work(planned.key)
+            self.store.tidy(planned.key)
             return self._cached(planned)
         waiting = Event("step-waiting", planned.id, planned.key)
         with self.store.workplace(planned.key, lambda: self.observe(waiting)) as place:
             if self.store.find(planned.kind, planned.key):
                 return self._cached(planned)
-            return _Execution(self, planned, pipeline, place).run()
+            return _Execution(self, planned, plan, place).run()
 
     def _cached(self, planned: PlannedStep) -> StepResult:
         self.observe(Event("step-cached", planned.id, planned.key))
@@ -120,7 +122,7 @@ class _Execution:
 
     runner: Runner
     planned: PlannedStep
-    pipeline: Pipeline
+    plan: Plan
     place: Workplace
 
     def run(self) -> StepResult:
@@ -146,7 +148,7 @@ class _Execution:
 
     @property
     def _resources(self) -> Resources:
-        return self.runner.resources or self.pipeline.resources
+        return self.runner.resources or self.plan.pipeline.resources
 
     def _tell(self, kind: Literal["step-started", "publishing"], text: str) -> None:
         self.runner.observe(Event(kind, self.planned.id, text))
@@ -154,12 +156,15 @@ class _Execution:
     def _call(self) -> dict[str, Any]:
         """Run the stage and return its outputs by name."""
         self.place.work.mkdir(parents=True, exist_ok=True)
-        sources = format_sources(self.planned.sources)
-        context = Context(self.place.work, self._resources, self.planned.id, self.runner.observe, sources)
+        context = Context(self.place.work, self._resources, self.planned.id, self.runner.observe, self._manifests)
         result = self._stage(self.planned.step.settings, self._inputs(), context)
         if not isinstance(result, self._stage.output_class):
             raise TypeError(f"returned {result!r}, wants a {self._stage.output_class.__name__}")
         return {name: getattr(result, name) for name in self._stage.outputs}
+
+    def _manifests(self) -> dict[str, Json]:
+        ids = {planned.key: planned.id for planned in self.plan.steps.values()}
+        return lineage(self.runner.store, self.planned.sources, ids)
 
     def _inputs(self) -> Any:
         opened: dict[str, Any] = {}
@@ -193,7 +198,7 @@ class _Execution:
         return Manifest(
             key=planned.key,
             step=planned.id,
-            pipeline=self.pipeline.name,
+            pipeline=self.plan.pipeline.name,
             kind=planned.kind,
             version=self._stage.version,
             settings=planned.step.settings.model_dump(mode="json"),

@@ -16,7 +16,7 @@ from __future__ import annotations
 import functools
 import shutil
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -172,12 +172,18 @@ class Store:
         """Remove what a step kept while it was in work."""
         shutil.rmtree(self._work / key, ignore_errors=True)
 
+    def tidy(self, key: str) -> None:
+        """Remove what a process killed after publishing a step left behind, unless another is at work on it."""
+        if self._lock_file(key).exists() or (self._work / key).exists():
+            with suppress(StoreError), exclusive(self._lock_file(key)):
+                self.clear_work(key)
+
     def unfinished(self) -> list[str]:
         """Return the keys of steps that left something in work and that no process is at work on."""
         if not self._work.is_dir():
             return []
-        keys = sorted(path.name for path in self._work.iterdir() if path.is_dir())
-        return [key for key in keys if not is_locked(self._lock_file(key))]
+        keys = sorted({path.name.removesuffix(".lock") for path in self._work.iterdir()})
+        return [key for key in keys if not is_locked(self._lock_file(key)) and (self._work / key).is_dir()]
 
     def work_size(self, key: str) -> int:
         """Return the size on the disk, in bytes, of what a step kept while it was in work."""

@@ -59,7 +59,20 @@ class Case:
 
 @dataclass(frozen=True, slots=True)
 class Sides:
-    """Two systems against each other, query by query."""
+    """Two systems against each other, query by query.
+
+    Attributes:
+        before: The baseline.
+        after: The other system.
+        measure: What is compared.
+        wins: How many queries have a higher value with `after`.
+        ties: How many have the same.
+        losses: How many have a lower one.
+        gained: The largest gains.
+        lost: The largest losses.
+        plot: All differences, as an `<svg>` element.
+        averaged: Whether values are means over seeds, while rankings are of one seed.
+    """
 
     before: str
     after: str
@@ -70,6 +83,7 @@ class Sides:
     gained: Sequence[Case]
     lost: Sequence[Case]
     plot: str
+    averaged: bool
 
 
 def sides(
@@ -107,6 +121,9 @@ def sides(
         [builder.case(q, before[q], after[q]) for q in shown_gained],
         [builder.case(q, before[q], after[q]) for q in shown_lost],
         difference_plot("differences", description, np.array(list(deltas.values()))),
+        any(
+            table.metadata.get("seeds", 1) > 1 for table in scores if table.system in (contrast.before, contrast.after)
+        ),
     )
 
 

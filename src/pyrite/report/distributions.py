@@ -45,6 +45,8 @@ def distributions(method: str, record: MiningRecord, prefix: str) -> Iterator[Di
     for place, pair in enumerate(sorted(combinations, key=lambda pair: (pair["source"], pair["scorer"]))):
         source, scorer = pair["source"], pair["scorer"]
         groups = _groups(record, source, scorer)
+        if not groups:
+            continue
         heading = f"{method}: from {source}, scored by {scorer}" if source != scorer else f"{method}: {source}"
         kind = kinds.get(scorer, "unknown")
         axis = scorer if kind in ("unknown", scorer) else f"{scorer} ({kind})"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import pyarrow.compute as pc
@@ -36,12 +36,13 @@ class Funnel:
 
     Attributes:
         method: The method's name.
-        candidates: How many pairs its sources proposed, positives included.
-        gates: What each gate took out.
-        negatives: How many are left.
+        candidates: How many pairs its sources proposed, known positives among them.
+        gates: What each gate took out; the last is "not drawn", what passed them all and was left over.
+        negatives: How many were drawn.
         queries: How many queries had candidates.
         served: How many queries have at least one negative.
-        unexplained: Candidates that are neither negatives nor removed; anything but 0 is a fault.
+        unexplained: Candidates that no gate, no negative and no count of what was not drawn accounts for; anything
+            but 0 is a fault.
     """
 
     method: str
@@ -60,19 +61,22 @@ class Funnel:
 
 def funnel(method: str, record: MiningRecord) -> Funnel:
     """Count what one method proposed, removed and kept."""
-    pairs = record.candidates.arrow.group_by(["query_id", "doc_id"]).aggregate([]).num_rows
-    left, gates = pairs, []
-    for name, removed in _ordered(record.removals).items():
-        gates.append(Gate(name, removed, left / max(pairs, 1), (left - removed) / max(pairs, 1)))
-        left -= removed
+    # A positive that no source reached is scored, but was never proposed: it has no rank.
+    proposed = record.candidates.arrow.filter(pc.field("rank").is_valid())
+    candidates = proposed.group_by(["query_id", "doc_id"]).aggregate([]).num_rows
+    removed = _ordered(record.removals)
+    left = candidates - sum(removed.values()) - len(record.negatives)
+    not_drawn = record.removals.metadata.get("audit", {}).get("not_drawn", max(left, 0))
+    if not_drawn:
+        removed["not drawn"] = not_drawn
     return Funnel(
         method,
-        pairs,
-        gates,
+        candidates,
+        list(_gates(removed, candidates)),
         len(record.negatives),
-        pc.count_distinct(record.candidates.column("query_id")).as_py(),
+        pc.count_distinct(proposed.column("query_id")).as_py(),
         pc.count_distinct(record.negatives.column("query_id")).as_py(),
-        left - len(record.negatives),
+        left - not_drawn,
     )
 
 
@@ -80,3 +84,10 @@ def _ordered(removals: Removals) -> dict[str, int]:
     counts = removals.counts()
     first = [name for name in removals.metadata.get("gates", ()) if name in counts]
     return {name: counts[name] for name in dict.fromkeys([*first, *counts])}
+
+
+def _gates(removed: Mapping[str, int], candidates: int) -> Iterator[Gate]:
+    left = candidates
+    for name, count in removed.items():
+        yield Gate(name, count, left / max(candidates, 1), (left - count) / max(candidates, 1))
+        left -= count

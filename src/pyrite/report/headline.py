@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from pyrite.data import Comparison, Comparisons
 from pyrite.report.plots import interval_plot
-from pyrite.report.text import number, p_value, signed, spread
+from pyrite.report.text import MISSING, number, p_value, signed, spread
 from pyrite.settings import Json
 
 __all__ = ["Cell", "ComparisonRow", "SystemRow", "comparison_rows", "lead", "system_rows"]
@@ -82,7 +82,7 @@ def lead(comparisons: Comparisons, chosen: str | None) -> Comparison | None:
 
 def _cell(mean: float | None, seeds: list[float], best: float) -> Cell:
     if mean is None:
-        return Cell("–", -1.0, "", False)
+        return Cell(MISSING, -1.0, "", False)
     deviation = spread(seeds)
     return Cell(number(mean), mean, "" if deviation is None else number(deviation), mean == best)
 

@@ -39,25 +39,27 @@ class ReportPage:
         """Read the report that `save` wrote.
 
         Raises:
-            DataError: There is none, or its summary is no JSON object.
+            DataError: There is none, its page is no UTF-8, or its summary is no JSON object.
         """
         for name in (_HTML, _SUMMARY):
             if not (folder / name).is_file():
                 raise DataError(f"{folder}: holds no report ({name} is missing)")
         try:
-            content = json.loads((folder / _SUMMARY).read_text(encoding="utf-8"))
+            # As bytes: reading as text would turn the "\r\n" of a quoted document into "\n".
+            html = (folder / _HTML).read_bytes().decode()
+            content = json.loads((folder / _SUMMARY).read_bytes())
         except ValueError as error:
-            raise DataError(f"{folder / _SUMMARY}: not JSON: {error}") from error
+            raise DataError(f"{folder}: the report is damaged: {error}") from error
         if not isinstance(content, dict):
             raise DataError(f"{folder / _SUMMARY}: wants an object, holds a {type(content).__name__}")
-        return cls((folder / _HTML).read_text(encoding="utf-8"), content)
+        return cls(html, content)
 
     def save(self, folder: Path) -> None:
         """Write `report.html` and `summary.json` into a folder."""
         folder.mkdir(parents=True, exist_ok=True)
         summary = json.dumps(self.content, indent=2, ensure_ascii=False) + "\n"
-        (folder / _SUMMARY).write_text(summary, encoding="utf-8", newline="\n")
-        (folder / _HTML).write_text(self.html, encoding="utf-8", newline="\n")
+        (folder / _SUMMARY).write_bytes(summary.encode())
+        (folder / _HTML).write_bytes(self.html.encode())
 
     def fingerprint(self) -> str:
         """Return a hash of the numbers and of the page, without the times that the page gives.
@@ -84,7 +86,8 @@ def render_report(data: ReportData) -> ReportPage:
 
     Raises:
         DataError: Two tables of scores have the same system, or a comparison is of a system without scores.
-        SettingsError: The chosen system, or one of the two to contrast, has no scores.
+        SettingsError: The chosen system, or one of the two to contrast, has no scores; or `made_by` names a manifest
+            that is not given.
     """
     check_report(data)
     content = summarise(data)

@@ -36,7 +36,7 @@ _COLOURS = {
     "loss": "#080808",
     **{f"series-{i}": f"#0a0a{i:02x}" for i in range(SERIES)},
 }
-_STYLE: dict[str, Any] = {
+_STYLE: Any = {
     "svg.fonttype": "none",
     "svg.hashsalt": "pyrite",
     "font.size": 9.5,

@@ -40,34 +40,53 @@ class ManifestView:
     facts: Sequence[tuple[str, str]]
     seconds: str
     inputs: Sequence[Input]
-    settings: str
-    outputs: str
-    environment: str
+    settings: str = ""
+    outputs: str = ""
+    environment: str = ""
 
 
-def anchors(manifests: Mapping[str, Mapping[str, Json]]) -> dict[str, str]:
-    """Return {name: id on the page}."""
-    return {name: f"manifest-{place}" for place, name in enumerate(manifests)}
+def anchors(manifests: Mapping[str, Mapping[str, Json]], made_by: Mapping[str, Sequence[str]]) -> dict[str, str]:
+    """Return {name: id on the page} of every manifest, and of every system or method that links to some.
+
+    What one manifest is behind leads to it; what several are behind leads to a list of them.
+    """
+    ids = {name: f"manifest-{place}" for place, name in enumerate(manifests)}
+    for place, (name, behind) in enumerate(made_by.items()):
+        if behind:
+            ids[name] = ids[behind[0]] if len(behind) == 1 else f"manifests-{place}"
+    return ids
 
 
-def manifest_views(manifests: Mapping[str, Mapping[str, Json]]) -> list[ManifestView]:
-    """Return the manifests in order; one that lacks a key is shown without it."""
-    ids = anchors(manifests)
-    makers = {str(manifest["key"]): ids[name] for name, manifest in manifests.items() if "key" in manifest}
-    return [
+def manifest_views(
+    manifests: Mapping[str, Mapping[str, Json]], made_by: Mapping[str, Sequence[str]]
+) -> list[ManifestView]:
+    """Return the manifests in order, behind the lists of those that one number was averaged from.
+
+    A manifest that lacks a key is shown without it.
+    """
+    own = anchors(manifests, {})
+    makers = {str(manifest["key"]): own[name] for name, manifest in manifests.items() if "key" in manifest}
+    ids = anchors(manifests, made_by)
+    lists = [
         ManifestView(
-            name,
-            ids[name],
-            list(_facts(manifest)),
-            f"{manifest['seconds']:.1f}" if "seconds" in manifest else "",
-            [
-                Input(label, reference, makers.get(_key(reference)))
-                for label, reference in _flat(manifest.get("inputs", {}))
-            ],
-            *(_json(manifest.get(part)) for part in ("settings", "outputs", "environment")),
+            f"{name}: {len(behind)} results", ids[name], [], "", [Input("mean of", of, own[of]) for of in behind]
         )
-        for name, manifest in manifests.items()
+        for name, behind in made_by.items()
+        if len(behind) > 1
     ]
+    return [*lists, *(_view(name, own[name], manifest, makers) for name, manifest in manifests.items())]
+
+
+def _view(name: str, anchor: str, manifest: Mapping[str, Json], makers: Mapping[str, str]) -> ManifestView:
+    inputs = [Input(label, of, makers.get(_key(of))) for label, of in _flat(manifest.get("inputs", {}))]
+    return ManifestView(
+        name,
+        anchor,
+        list(_facts(manifest)),
+        f"{manifest['seconds']:.1f}" if "seconds" in manifest else "",
+        inputs,
+        *(_json(manifest.get(part)) for part in ("settings", "outputs", "environment")),
+    )
 
 
 def _facts(manifest: Mapping[str, Json]) -> Iterator[tuple[str, str]]:

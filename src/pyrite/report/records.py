@@ -29,8 +29,9 @@ class MiningRecord:
     Attributes:
         candidates: What its sources proposed, with the positives scored by the same scorers.
         negatives: What was chosen.
-        removals: Every candidate that was not, with the gate that took it out. Where the metadata give
-            {"gates": [...]}, the funnel shows the gates in that order, else the largest first.
+        removals: Every candidate that a gate took out. Where the metadata give {"gates": [...]}, the funnel shows the
+            gates in that order, else the largest first; where they give {"audit": {"not_drawn": n}}, it checks that
+            the counts add up.
     """
 
     candidates: Candidates
@@ -78,8 +79,9 @@ class ReportData:
         corpus: The documents that the page quotes; an id that it does not hold is shown without a text.
         queries: The queries that the page quotes, training queries included; likewise.
         manifests: {name: a manifest}: which settings and inputs made a result, as a mapping with any of the keys
-            "step", "kind", "version", "key", "settings", "inputs", "outputs", "environment" and "seconds". The
-            numbers of a system link to the manifest of its name.
+            "step", "kind", "version", "key", "settings", "inputs", "outputs", "environment" and "seconds".
+        made_by: {system or method: names of the manifests behind its numbers}, one for each seed. Whatever is not in
+            it links to the manifest of its own name, where there is one.
     """
 
     title: str
@@ -93,3 +95,4 @@ class ReportData:
     corpus: Corpus | None = None
     queries: Queries | None = None
     manifests: Mapping[str, Mapping[str, Json]] = field(default_factory=dict)
+    made_by: Mapping[str, Sequence[str]] = field(default_factory=dict)

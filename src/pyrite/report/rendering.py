@@ -72,11 +72,11 @@ def _results(data: ReportData, summary: dict[str, Json]) -> dict[str, Any]:
         "measures": measures,
         "rows": rows,
         "several_seeds": any(row.seeds > 1 for row in rows),
-        "judged": max((len(scores.of(measures[0])) for scores in data.scores), default=0) if measures else 0,
+        "judged": max((len(set(scores.column("query_id").to_pylist())) for scores in data.scores), default=0),
         "comparisons": comparison_rows(data.comparisons),
         "lead": lead(data.comparisons, data.chosen),
-        "anchors": anchors(data.manifests),
-        "manifests": manifest_views(data.manifests),
+        "anchors": anchors(data.manifests, data.made_by),
+        "manifests": manifest_views(data.manifests, data.made_by),
     }
 
 

@@ -46,7 +46,8 @@ def check_report(data: ReportData) -> None:
 
     Raises:
         DataError: Two tables of scores have the same system, or a comparison is of a system without scores.
-        SettingsError: The chosen system, or one of the two to contrast, has no scores.
+        SettingsError: The chosen system, or one of the two to contrast, has no scores; or `made_by` names a manifest
+            that is not given.
     """
     systems = [scores.system for scores in data.scores]
     if len(set(systems)) < len(systems):
@@ -62,6 +63,11 @@ def check_report(data: ReportData) -> None:
     ):
         if name is not None and name not in systems:
             raise SettingsError(f"{what}: no scores of a system {name!r}; there are: {', '.join(systems) or 'none'}")
+    unknown = {name for behind in data.made_by.values() for name in behind} - data.manifests.keys()
+    if unknown:
+        raise SettingsError(
+            f"made_by: no manifest {', '.join(sorted(unknown))}; there are: {', '.join(data.manifests)}"
+        )
 
 
 def _short(means: dict[str, float]) -> dict[str, float]:

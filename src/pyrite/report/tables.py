@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from pyrite.report.text import number, p_value, signed, spread
+from pyrite.report.text import MISSING, number, p_value, signed, spread
 from pyrite.settings import Json
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ def metrics_table(summary: Mapping[str, Json]) -> Table:
         ... }
         >>> Console(width=40, color_system=None).print(metrics_table(summary))
         system             map
-        ────────────────────────
+        ──────────────────────
         bm25             0.250
         dense *  0.500 ± 0.354
     """
@@ -56,7 +56,7 @@ def comparisons_table(summary: Mapping[str, Json]) -> Table:
         >>> table = comparisons_table({"comparisons": [row]})
         >>> Console(width=80, color_system=None).print(table)
         system  against  metric  change   95 % interval        p
-        ──────────────────────────────────────────────────────────
+        ────────────────────────────────────────────────────────
         dense   bm25     map     +0.250  +0.200, +0.300  < 0.001
     """
     table = _table("system", "against", "metric", "change", "95 % interval", "p", left=3)
@@ -78,6 +78,6 @@ def _table(*headings: str, left: int = 1) -> Table:
 
 def _mean(mean: float | None, seeds: list[float] | tuple[()]) -> str:
     if mean is None:
-        return "–"
+        return MISSING
     deviation = spread(seeds)
     return number(mean) if deviation is None else f"{number(mean)} ± {number(deviation)}"

@@ -6,7 +6,11 @@ import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-__all__ = ["Excerpt", "count", "excerpt", "number", "p_value", "percent", "signed", "spread"]
+__all__ = ["MINUS", "MISSING", "Excerpt", "count", "excerpt", "number", "p_value", "percent", "signed", "spread"]
+
+MINUS = "\N{MINUS SIGN}"
+MISSING = "\N{EN DASH}"
+"""What stands where a number was not taken."""
 
 _SHORT, _SHORT_LINES, _FULL = 240, 6, 4_000
 
@@ -38,8 +42,8 @@ def excerpt(text: str) -> Excerpt:
     text = text.strip()
     short = "\n".join(text[: _SHORT + 1].split("\n")[:_SHORT_LINES])
     if len(short) > _SHORT:
-        at_word = short[:_SHORT].rsplit(None, 1)[0]
-        short = at_word if len(at_word) > _SHORT // 2 else short[:_SHORT]
+        at_word = short.rsplit(None, 1)[0]
+        short = at_word if _SHORT // 2 < len(at_word) <= _SHORT else short[:_SHORT]
     if len(short) == len(text):
         return Excerpt(text)
     return Excerpt(short.rstrip() + " …", text[:_FULL], max(0, len(text) - _FULL))
@@ -52,18 +56,18 @@ def number(value: float) -> str:
         >>> number(0.67891), number(12.5), number(-0.00001)
         ('0.679', '12.500', '0.000')
     """
-    return f"{value:z.3f}".replace("-", "−")
+    return f"{value:z.3f}".replace("-", MINUS)
 
 
 def signed(value: float) -> str:
     """Write a difference.
 
     Example:
-        >>> signed(0.0412), signed(-0.0412), signed(-0.0001)
-        ('+0.041', '−0.041', '0.000')
+        >>> signed(0.0412), signed(-0.0412) == MINUS + "0.041", signed(-0.0001)
+        ('+0.041', True, '0.000')
     """
     written = number(value)
-    return written if written.startswith("−") or not float(written) else f"+{written}"
+    return written if written.startswith(MINUS) or not float(written) else f"+{written}"
 
 
 def p_value(value: float) -> str:

@@ -11,12 +11,13 @@ __all__ = ["CATALOG"]
 
 _SUMMARIES = {
     "load": "Read a collection: corpus, queries and judgements of each split.",
+    "model": "Bring an encoder into the store, with the prompts it is to be used with.",
     "index-bm25": "Build a BM25 index of a corpus.",
     "embed": "Encode a corpus into vectors.",
-    "index-faiss": "Build a FAISS index of the vectors of a corpus.",
+    "index-faiss": "Search the vectors of a corpus through FAISS.",
     "search": "Rank the documents of an index for each query.",
     "mine": "Collect candidates for each query from several indices.",
-    "rescore": "Score candidates with a cross-encoder or another encoder.",
+    "rescore": "Score all candidates and positives by one index, so that filters can compare them.",
     "select": "Choose negatives among candidates, and say why each other one was dropped.",
     "assemble": "Join positives and negatives into a training set.",
     "train": "Train an encoder.",

@@ -24,7 +24,7 @@ from pyrite.errors import SettingsError
 from pyrite.pipeline.context import Context
 from pyrite.pipeline.stage import stage
 from pyrite.report import Contrast, MiningRecord, ReportData, ReportPage, render_report
-from pyrite.settings import Settings
+from pyrite.settings import Json, Settings
 from pyrite.stages.artifacts import Choice
 from pyrite.stages.systems import gather
 
@@ -87,9 +87,28 @@ def report(settings: ReportSettings, inputs: ReportInputs, context: Context) -> 
         contrast=contrast(settings, inputs),
         corpus=inputs.corpus,
         queries=inputs.queries,
-        manifests=context.manifests(),
+        manifests=named_manifests(inputs.scores, context.manifests()),
     )
     return ReportOutputs(render_report(data))
+
+
+def named_manifests(
+    scores: Mapping[str, QueryScores], manifests: Mapping[str, Mapping[str, Json]]
+) -> dict[str, Mapping[str, Json]]:
+    """Return {system: the manifest of its scores}, of several seeds the first, then those of all other steps.
+
+    Args:
+        scores: The scores under any names.
+        manifests: {step id: manifest} of everything that the report was made from.
+    """
+    made = {record["fingerprint"]: step for step, one in manifests.items() for record in one["outputs"].values()}
+    steps: dict[str, str] = {}
+    for table in scores.values():
+        step = made.get(table.fingerprint())
+        if step is not None:
+            steps.setdefault(table.system, step)
+    others = {step: manifest for step, manifest in manifests.items() if step not in steps.values()}
+    return {**{system: manifests[step] for system, step in steps.items()}, **others}
 
 
 def mining_records(inputs: ReportInputs) -> dict[str, MiningRecord]:

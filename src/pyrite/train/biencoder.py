@@ -25,6 +25,7 @@ from sentence_transformers import (
 from torch.nn import functional
 from torch.utils.data import DataLoader
 from transformers import PrinterCallback, TrainerCallback, TrainerControl, TrainerState, TrainingArguments
+from transformers.utils import logging as bars
 
 from pyrite.errors import ModelError
 from pyrite.models.folder import ModelFolder
@@ -42,6 +43,11 @@ _STAGING = "trainer"
 
 def train_biencoder(task: TrainingTask, settings: TransformerTrainer) -> TrainingResult:
     """Train a transformer encoder; see `pyrite.train.train`."""
+    with _quiet():
+        return _train(task, settings)
+
+
+def _train(task: TrainingTask, settings: TransformerTrainer) -> TrainingResult:
     model = _load(task)
     progress, checkpoint = task.begin()
     if progress.step < task.plan.steps:
@@ -58,18 +64,30 @@ def train_biencoder(task: TrainingTask, settings: TransformerTrainer) -> Trainin
     return TrainingResult(folder, progress.log(), progress.best_epoch)
 
 
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Hide transformers' own progress bars, one for each file it reads or writes."""
+    shown = bars.is_progress_bar_enabled()
+    bars.disable_progress_bar()  # type: ignore[no-untyped-call]
+    try:
+        yield
+    finally:
+        if shown:
+            bars.enable_progress_bar()  # type: ignore[no-untyped-call]
+
+
 def _load(task: TrainingTask) -> SentenceTransformer:
     device = task.job.device
     if device == "auto":
         device = "cuda" if torch.cuda.is_available() else "cpu"
     if device != "cpu" and not torch.cuda.is_available():
         raise ModelError(f"device {device!r}: there is no GPU that torch can use here; set device: cpu")
+    if "StaticEmbedding" in [name for name, _ in ModelFolder.open(task.model).modules()]:
+        raise ModelError(f"{task.model}: a static encoder, and the settings say transformer; set type: static")
     try:
         model = SentenceTransformer(str(task.model), device=device)
     except Exception as error:
         raise ModelError(f"{task.model}: cannot be loaded as a sentence-transformers model: {error}") from error
-    if type(model[0]).__name__ == "StaticEmbedding":
-        raise ModelError(f"{task.model}: a static encoder, and the settings say transformer; set type: static")
     # A folder saved in half precision would otherwise have half-precision weights and optimiser.
     return model.float()
 
@@ -139,7 +157,7 @@ class _Keeper(TrainerCallback):
     """Notes each step, measures each epoch and puts checkpoints in place.
 
     The trainer writes a checkpoint into the staging folder and then calls `on_save`; only there it is sealed and
-    moved. It holds the model's folder, so dev is measured on it as it is.
+    moved, with the progress beside it.
     """
 
     def __init__(self, task: TrainingTask, progress: Progress) -> None:
@@ -169,17 +187,28 @@ class _Keeper(TrainerCallback):
         if not task.wants_checkpoint(step):
             task.close_step(self._progress)
 
-    def on_save(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
+    def on_save(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, model: Any = None, **_: Any
+    ) -> None:
         task, step = self._task, state.global_step
         staged = task.job.workdir / _STAGING / f"checkpoint-{step}"
         epoch = task.plan.ends_epoch(step)
         if epoch is not None:
             with _randomness_kept():
-                value = None if task.dev is None else task.dev(staged)
+                value = _measure(task, model)
             self._progress.note_epoch(task.plan, epoch, value)
         self._progress.write(staged)
         task.checkpoints.publish(staged, step)
         task.close_step(self._progress)
+
+
+def _measure(task: TrainingTask, model: SentenceTransformer) -> float | None:
+    if task.dev is None:
+        return None
+    folder = task.job.workdir / "dev-model"
+    shutil.rmtree(folder, ignore_errors=True)
+    model.save_pretrained(str(folder), create_model_card=False)
+    return task.dev(folder)
 
 
 @contextmanager

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
@@ -52,18 +51,20 @@ class StaticModel:
         Raises:
             ModelError: The model is not a `StaticEmbedding`, alone or with a `Normalize` behind it.
         """
-        ModelFolder.open(folder)
-        modules = json.loads((folder / "modules.json").read_text())
-        names = [module["type"].rsplit(".", 1)[-1] for module in modules]
+        modules = ModelFolder.open(folder).modules()
+        names = [name for name, _ in modules]
         if names[:1] != ["StaticEmbedding"] or set(names[1:]) - {"Normalize"}:
             raise ModelError(
-                f"{folder}: its modules are {', '.join(names)}, and the trainer of type 'static' wants a "
+                f"{folder}: its modules are {', '.join(names) or 'none'}, and the trainer of type 'static' wants a "
                 "StaticEmbedding (a Normalize may follow); for a transformer set type: transformer"
             )
         from sentence_transformers.sentence_transformer.modules import StaticEmbedding
 
-        subfolder = modules[0]["path"]
-        module = StaticEmbedding.load(str(folder), subfolder=subfolder)
+        subfolder = modules[0][1]
+        try:
+            module = StaticEmbedding.load(str(folder), subfolder=subfolder)
+        except Exception as error:
+            raise ModelError(f"{folder}: its StaticEmbedding cannot be loaded: {error}") from error
         return cls(folder, subfolder, module.tokenizer, module.embedding.weight.detach().float())
 
     def save(self, folder: Path, table: torch.Tensor) -> None:
@@ -169,7 +170,7 @@ class _Table:
         return self.loss(
             vectors[:size],
             vectors[size : 2 * size],
-            vectors[2 * size :].view(size, number, -1),
+            vectors[2 * size :].view(size, number, vectors.shape[1]),
             present=present,
             allowed=allowed,
             weights=weights,

@@ -62,7 +62,11 @@ def test_every_fault_of_every_file_is_listed_with_its_line(tmp_path: Path) -> No
     qrels = ["query-id\tcorpus-id\tscore", "q1\td1\t1", "q1\td1", "q1\td1\tx", "q1\td3\t-1", "q9\td9\t1"]
     qrels += ["q1\td1\t1", "q1\td1\t2", "\td1\t1", "q1\td1\t1.0", "q1\td3\t4294967296"]
     folder = folder_of(
-        tmp_path / "bad", corpus=b"\n".join(corpus), queries="\n".join(queries), test="\n".join(qrels), train="q1 d1 1\n"
+        tmp_path / "bad",
+        corpus=b"\n".join(corpus),
+        queries="\n".join(queries),
+        test="\n".join(qrels),
+        train="q1 d1 1\n",
     )
     assert problems_of(folder) == [
         ("corpus.jsonl", 2, "broken JSON: Expecting ',' delimiter in column 34"),
@@ -84,7 +88,11 @@ def test_every_fault_of_every_file_is_listed_with_its_line(tmp_path: Path) -> No
         ("qrels/test.tsv", 5, "the grade -1 is negative; grades go from 0, judged and not relevant, up"),
         ("qrels/test.tsv", 6, "the query 'q9' is not in queries.jsonl and the document 'd9' is not in corpus.jsonl"),
         ("qrels/test.tsv", 7, "the query 'q1' and the document 'd1' are judged in line 2 already, with the same grade"),
-        ("qrels/test.tsv", 8, "the query 'q1' and the document 'd1' are judged in line 2 already, with grade 1 and not 2"),
+        (
+            "qrels/test.tsv",
+            8,
+            "the query 'q1' and the document 'd1' are judged in line 2 already, with grade 1 and not 2",
+        ),
         ("qrels/test.tsv", 9, "the query id is empty"),
         ("qrels/test.tsv", 10, "the grade '1.0' is no integer"),
         ("qrels/test.tsv", 11, "the grade 4294967296 is above the largest allowed, 2147483647"),
@@ -167,7 +175,7 @@ def test_missing_files_are_all_named_with_the_layout(tmp_path: Path) -> None:
 
 
 def test_a_missing_folder(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match="nowhere: there is no such folder; a BEIR folder holds corpus.jsonl"):
+    with pytest.raises(DataError, match=r"nowhere: there is no such folder; a BEIR folder holds corpus.jsonl"):
         read_beir(tmp_path / "nowhere")
 
 
@@ -204,8 +212,12 @@ def test_splits_keep_their_names_and_hidden_files_do_not_count(tmp_path: Path) -
 def planted() -> Collection:
     return Collection(
         "planted",
-        Corpus.from_rows([Document("d\u2028 1", 'tab\t "quote"\nline\r\n\u2028end', "Ünï 🙂"), Document("2", "", "only")]),
-        Queries.from_rows([Query("q1", "given"), Query("q2", "made\tup", "generated", "2"), Query("q3", "m", "generated")]),
+        Corpus.from_rows(
+            [Document("d\u2028 1", 'tab\t "quote"\nline\r\n\u2028end', "Ünï 🙂"), Document("2", "", "only")]
+        ),
+        Queries.from_rows(
+            [Query("q1", "given"), Query("q2", "made\tup", "generated", "2"), Query("q3", "m", "generated")]
+        ),
         {"train": Qrels.from_rows([Judgment("q2", "2", 0)]), "dev": Qrels.from_rows([Judgment("q1", "d\u2028 1", 3)])},
     )
 

@@ -73,10 +73,10 @@ def test_every_fault_of_a_run_is_listed(tmp_path: Path) -> None:
 
 
 def test_a_missing_and_an_empty_run(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match="no.trec: there is no such file"):
+    with pytest.raises(DataError, match=r"no.trec: there is no such file"):
         read_run(tmp_path / "no.trec")
     (tmp_path / "empty.trec").write_text("\n")
-    with pytest.raises(DataError, match="empty.trec: holds no results"):
+    with pytest.raises(DataError, match=r"empty.trec: holds no results"):
         read_run(tmp_path / "empty.trec")
 
 

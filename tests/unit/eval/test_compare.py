@@ -23,7 +23,8 @@ def test_one_pair_worked_out_by_hand() -> None:
 def test_the_direction_is_system_minus_baseline() -> None:
     a, b = scores("a", {"q1": 0.0, "q2": 0.1}), scores("b", {"q1": 1.0, "q2": 0.9})
     (row,) = compare([a, b], [("a", "b")]).rows()
-    assert row.low <= row.delta == pytest.approx(-0.9) <= row.high < 0
+    assert row.delta == pytest.approx(-0.9)
+    assert row.low <= row.delta <= row.high < 0
 
 
 def test_every_pair_and_measure_in_order() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
@@ -11,7 +12,20 @@ import pytest
 from pyrite.data import Corpus, Document, Queries, Query, TrainingGroup, TrainingSet
 from pyrite.train import TrainingTexts
 
+if TYPE_CHECKING:
+    from tokenizers import Tokenizer
+
 WORDS = 50
+
+
+def word_tokenizer(*special: str) -> Tokenizer:
+    """Cut at spaces; know the special tokens and w0 to w49."""
+    from tokenizers import Tokenizer, models, pre_tokenizers
+
+    vocabulary = {word: number for number, word in enumerate([*special, *(f"w{i}" for i in range(WORDS))])}
+    tokenizer = Tokenizer(models.WordLevel(vocabulary, unk_token="[UNK]"))
+    tokenizer.pre_tokenizer = pre_tokenizers.Whitespace()
+    return tokenizer
 
 
 @pytest.fixture(scope="session")
@@ -19,14 +33,11 @@ def static_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A StaticEmbedding of 51 words in 8 dimensions, drawn at random."""
     from sentence_transformers import SentenceTransformer
     from sentence_transformers.sentence_transformer.modules import StaticEmbedding
-    from tokenizers import Tokenizer, models, pre_tokenizers
 
-    vocabulary = {word: number for number, word in enumerate(["[UNK]", *(f"w{i}" for i in range(WORDS))])}
-    tokenizer = Tokenizer(models.WordLevel(vocabulary, unk_token="[UNK]"))
-    tokenizer.pre_tokenizer = pre_tokenizers.Whitespace()
-    weights = np.random.default_rng(0).normal(size=(len(vocabulary), 8)).astype(np.float32)
+    weights = np.random.default_rng(0).normal(size=(WORDS + 1, 8)).astype(np.float32)
     folder = tmp_path_factory.mktemp("static") / "model"
-    model = SentenceTransformer(modules=[StaticEmbedding(tokenizer, embedding_weights=weights)], device="cpu")
+    module = StaticEmbedding(word_tokenizer("[UNK]"), embedding_weights=weights)
+    model = SentenceTransformer(modules=[module], device="cpu")
     model.save_pretrained(str(folder), create_model_card=False)
     return folder
 
@@ -38,20 +49,23 @@ def transformer_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     from sentence_transformers import SentenceTransformer
     from sentence_transformers.base.modules import Transformer
     from sentence_transformers.sentence_transformer.modules import Pooling
-    from transformers import BertConfig, BertModel, BertTokenizerFast
+    from transformers import BertConfig, BertModel, PreTrainedTokenizerFast
 
     source = tmp_path_factory.mktemp("bert")
-    special = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
-    (source / "vocab.txt").write_text("\n".join([*special, *(f"w{i}" for i in range(WORDS))]))
-    BertTokenizerFast(vocab_file=str(source / "vocab.txt")).save_pretrained(source)
+    tokenizer = PreTrainedTokenizerFast(
+        tokenizer_object=word_tokenizer("[PAD]", "[UNK]"), pad_token="[PAD]", unk_token="[UNK]"
+    )
+    tokenizer.save_pretrained(source)
     torch.manual_seed(0)
     config = BertConfig(
-        vocab_size=len(special) + WORDS,
+        vocab_size=WORDS + 2,
         hidden_size=16,
         num_hidden_layers=2,
         num_attention_heads=2,
         intermediate_size=32,
         max_position_embeddings=32,
+        # With the usual 0.02, a model that was never trained gives all texts nearly the same vector.
+        initializer_range=0.3,
     )
     BertModel(config).save_pretrained(source)
     model = SentenceTransformer(modules=[Transformer(str(source)), Pooling(16)], device="cpu")

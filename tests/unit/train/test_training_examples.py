@@ -56,7 +56,7 @@ def test_missing_weights_are_1() -> None:
 
 def test_copies_and_queries_of_the_same_text_share_their_keys() -> None:
     found = examples(TrainingGroup("r", ("a",), ("b",)), TrainingGroup("s", ("d",), ("c",)))
-    assert found.document_texts == ["Title Alpha", "beta", "delta", "ALPHA"]
+    assert found.document_texts == ["Title Alpha", "beta", "delta", " ALPHA "]
     assert found.document_keys.tolist() == [0, 1, 2, 0]
     assert found.query_keys.tolist() == [0, 0]
     assert [keys.tolist() for keys in found.known] == [[0, 2]]

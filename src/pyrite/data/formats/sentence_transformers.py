@@ -32,6 +32,7 @@ from pyrite.settings import Settings
 
 __all__ = [
     "SentenceTransformersLayout",
+    "parts_of_rows",
     "read_sentence_transformers",
     "training_batches",
     "write_sentence_transformers",
