@@ -53,8 +53,10 @@ def test_steps_may_stand_in_any_order(bench: Bench) -> None:
 
 def test_environment_variables_are_filled_in(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("WORD", "given")
+    monkeypatch.setenv("EMPTY", "")
     monkeypatch.delenv("NO_WORD", raising=False)
-    text = 'name: n\nsteps:\n  a: {stage: count, settings: {source: "${WORD}/${NO_WORD:-../x}/$${WORD}"}}\n'
+    source = "${WORD}${EMPTY}/${NO_WORD:-..}/${EMPTY:-x}/$${WORD}"
+    text = f'name: n\nsteps:\n  a: {{stage: count, settings: {{source: "{source}"}}}}\n'
     assert bench.pipeline(text).steps["a"].settings.source == "given/../x/${WORD}"
 
 
@@ -104,17 +106,17 @@ steps:
     assert found[0] == "p.yaml: 10 faults"
     assert found[1:] == [
         "p.yaml:2: stepz: unknown key; did you mean 'steps'? Allowed: name, publish, resources, steps",
+        "p.yaml:4: resources.shard_sice: unknown setting; allowed: device, encode_batch_size, shard_size, workers",
         "p.yaml:6: steps.data.stage: unknown stage 'cuont'; did you mean 'count'? "
         "Allowed: broken, change, count, page, total",
         "p.yaml:7: steps.good.setings: unknown key; did you mean 'settings'? Allowed: inputs, matrix, settings, stage",
-        "p.yaml:13: steps.more.settings.rules.0.plus.by: input should be a valid integer, unable to parse string as an "
-        "integer (given: 'much')",
         "p.yaml:10: steps.more.inputs.number: unknown input; did you mean 'numbers'? Allowed: numbers",
         "p.yaml:10: steps.more.inputs: the input 'numbers' is missing; wants an output of the kind numbers",
+        "p.yaml:13: steps.more.settings.rules.0.plus.by: input should be a valid integer, unable to parse string as an "
+        "integer (given: 'much')",
         "p.yaml:14: steps.sum.inputs.parts.0: unknown step 'godo'; did you mean 'good'? Allowed: data, good, more, sum",
         "p.yaml:14: steps.sum.inputs.parts.1: step 'good' (stage 'count') has no output 'total'; allowed: numbers",
         "p.yaml:14: steps.sum.inputs.base: 'good.numbers' is of the kind 'numbers'; wants: total",
-        "p.yaml:4: resources.shard_sice: unknown setting; allowed: device, encode_batch_size, shard_size, workers",
     ]
 
 

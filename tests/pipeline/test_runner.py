@@ -1,7 +1,10 @@
 from __future__ import annotations
 
+import subprocess
+import sys
 import threading
 import time
+from pathlib import Path
 
 import number_stages as ns
 import pytest
@@ -141,6 +144,24 @@ def test_a_step_is_done_once_although_two_run_it(bench: Bench, monkeypatch: pyte
     first.join(10)
     assert events == [("data", "step-waiting"), ("data", "step-cached")]
     assert bench.ran().count("data started") == 1
+
+
+def test_two_processes_on_one_store_do_no_step_twice(bench: Bench) -> None:
+    bench.pipeline()
+    script = (
+        "import sys; sys.path.insert(0, sys.argv[1])\n"
+        "import number_stages as ns\n"
+        "from pathlib import Path\n"
+        "from pyrite.pipeline.definition import read_pipeline\n"
+        "from pyrite.pipeline.runner import Runner\n"
+        "from pyrite.pipeline.store import Store\n"
+        "Runner(Store(Path(sys.argv[2]))).run(read_pipeline(Path(sys.argv[3]), ns.CATALOG))\n"
+    )
+    arguments = [sys.executable, "-c", script, str(Path(__file__).parent), str(bench.store.root), str(bench.file)]
+    processes = [subprocess.Popen(arguments) for _ in range(3)]
+    assert [process.wait(60) for process in processes] == [0, 0, 0]
+    started = [line.split()[0] for line in bench.ran() if " started" in line]
+    assert sorted(started) == sorted(STEPS)
 
 
 def reasons(bench: Bench, overrides: tuple[str, ...] = (), text: str | None = None) -> dict[str, tuple[str, ...]]:

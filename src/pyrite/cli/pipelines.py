@@ -151,19 +151,21 @@ def _metrics(metrics: dict[str, dict[str, float]]) -> str:
 
 
 def _comparisons(comparisons: Sequence[dict[str, Any]]) -> str:
+    """Return a table of the comparisons by the first measure; the report has them all."""
     if not comparisons:
         return ""
+    measure = comparisons[0]["metric"]
     rows = [
         [
-            f"{c['a']} - {c['b']}",
-            c["metric"],
-            f"{c['delta']:+.4f}",
-            f"[{c['low']:+.4f}, {c['high']:+.4f}]",
-            f"{c['p']:.2g}",
+            f"{one['a']} - {one['b']}",
+            f"{one['delta']:+.4f}",
+            f"[{one['low']:+.4f}, {one['high']:+.4f}]",
+            f"{one['p']:.2g}",
         ]
-        for c in comparisons
+        for one in comparisons
+        if one["metric"] == measure
     ]
-    return table(["difference", "metric", "delta", "95 % interval", "p"], rows)
+    return table(["difference", measure, "95 % interval", "p"], rows)
 
 
 def _number(value: float | None) -> str:

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 import unicodedata
 
 from pyrite.data.tables import Corpus
 
-__all__ = ["copy_keys", "normalise"]
+__all__ = ["copy_keys", "normalise", "text_key"]
 
 _SPACE = re.compile(r"\s+")
+_BATCH_ROWS = 4096
 
 
 def normalise(text: str) -> str:
@@ -24,11 +26,23 @@ def normalise(text: str) -> str:
     return _SPACE.sub(" ", folded).strip()
 
 
+def text_key(text: str) -> str:
+    """Return a short key that copies of a text share, and other texts do not; "" for one that is empty.
+
+    128 bits of BLAKE2 over the normalised text, so that keys of a large corpus fit in memory.
+    """
+    normal = normalise(text)
+    return hashlib.blake2b(normal.encode(), digest_size=16).hexdigest() if normal else ""
+
+
 def copy_keys(corpus: Corpus) -> list[str]:
     """Return one key for each document; two documents with the same key are copies.
 
-    The key is the normalised text; where that is empty, the normalised title. Titles do not
+    The key is that of the text; where the text is empty, of the title. Titles do not
     count beside a text: a passage with another heading is still the same passage.
     """
-    texts, titles = corpus.column("text").to_pylist(), corpus.column("title").to_pylist()
-    return [normalise(text) or "title:" + normalise(title) for text, title in zip(texts, titles, strict=True)]
+    keys: list[str] = []
+    for batch in corpus.arrow.to_batches(max_chunksize=_BATCH_ROWS):
+        pairs = zip(batch.column("text").to_pylist(), batch.column("title").to_pylist(), strict=True)
+        keys += [text_key(text) or "title:" + text_key(title) for text, title in pairs]
+    return keys

@@ -9,7 +9,7 @@ import numpy as np
 from pydantic import Field
 
 from pyrite.data import Corpus, Qrels, Queries
-from pyrite.data.text import copy_keys, normalise
+from pyrite.data.text import copy_keys, text_key
 from pyrite.errors import DataError
 from pyrite.mining.pool import Pool
 from pyrite.settings import Settings
@@ -36,7 +36,7 @@ class Known:
     Attributes:
         grades: {query_id: {doc_id: grade}}.
         keys: {doc_id: the key that its copies share}.
-        query_keys: {query_id: the normalised text}.
+        query_keys: {query_id: the key that copies of its text share}.
         threshold: The lowest grade that makes a positive.
     """
 
@@ -48,7 +48,7 @@ class Known:
     @classmethod
     def of(cls, corpus: Corpus, queries: Queries, qrels: Qrels, threshold: int) -> Known:
         """Read a collection."""
-        query_keys = {q: normalise(text) for q, text in zip(queries.ids(), queries.texts(), strict=True)}
+        query_keys = {q: text_key(text) for q, text in zip(queries.ids(), queries.texts(), strict=True)}
         return cls(qrels.by_query(), dict(zip(corpus.ids(), copy_keys(corpus), strict=True)), query_keys, threshold)
 
     def grade(self, query_id: str, doc_id: str) -> int | None:

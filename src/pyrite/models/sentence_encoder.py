@@ -17,6 +17,7 @@ from pyrite.models.precision import Precision
 from pyrite.models.prompts import family_prompts, own_prompts
 from pyrite.models.protocols import Role
 from pyrite.models.settings import EncoderSettings, Prompts, SentenceTransformerSettings
+from pyrite.models.static_encoder import mean_vectors, tokenise
 from pyrite.settings import Json
 
 if TYPE_CHECKING:
@@ -101,6 +102,8 @@ class SentenceEncoder:
         if not texts:
             return np.zeros((0, self.dimension), dtype=np.float32)
         prompt = self.prompts.query if role == "query" else self.prompts.document
+        if self.is_static:
+            return self._encode_static([prompt + text for text in texts] if prompt else texts)
         vectors = self._model.encode(
             list(texts),
             prompt=prompt or None,
@@ -110,6 +113,11 @@ class SentenceEncoder:
             normalize_embeddings=True,
         )
         return np.ascontiguousarray(vectors.to("cpu", dtype=_dtype("fp32")).numpy())
+
+    def _encode_static(self, texts: Sequence[str]) -> np.ndarray:
+        """Encode without what a transformer needs: offsets of tokens, batches, a device."""
+        module: Any = self._model[0]
+        return mean_vectors(module.embedding.weight.detach().float().cpu(), *tokenise(module.tokenizer, texts))
 
     def identity(self) -> Json:
         """Return weights, prompts, pooling, maximum length and precision."""

@@ -39,7 +39,11 @@ class SentenceTransformerSettings(Settings):
     """Whether code that comes with the model may run. Wants a revision."""
 
     def local_folder(self) -> Path | None:
-        """Return the folder, or None for a name on the hub."""
+        """Return the folder, or None for a name on the hub.
+
+        Raises:
+            SettingsError: The name is a path, and no folder is there.
+        """
         folder = Path(self.model).expanduser()
         if folder.is_dir():
             return folder

@@ -1,4 +1,4 @@
-"""Static embeddings encoded from tokens that are made once, for measuring many checkpoints."""
+"""Static embeddings: a text's vector is the mean of its tokens' vectors."""
 
 from __future__ import annotations
 
@@ -17,12 +17,47 @@ from pyrite.settings import Json
 
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
+    from torch import Tensor
 
-__all__ = ["StaticEncoder", "TokenCache"]
+__all__ = ["StaticEncoder", "TokenCache", "mean_vectors", "tokenise"]
+
+# The tokenizer's own records of a text are many times larger than its ids: few texts at a time.
+_TEXTS_AT_ONCE = 256
+
+
+def tokenise(tokenizer: Tokenizer, texts: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
+    """Return the tokens of texts as (ids, offsets): int64, shapes (tokens,) and (len(texts),)."""
+    parts: list[np.ndarray] = []
+    for start in range(0, len(texts), _TEXTS_AT_ONCE):
+        encoded = tokenizer.encode_batch_fast(list(texts[start : start + _TEXTS_AT_ONCE]), add_special_tokens=False)
+        parts += [np.array(one.ids, dtype=np.int64) for one in encoded]
+    lengths = np.array([len(part) for part in parts], dtype=np.int64)
+    ids = np.concatenate(parts) if parts else np.zeros(0, dtype=np.int64)
+    return ids, np.cumsum(lengths) - lengths
+
+
+def mean_vectors(table: Tensor, ids: np.ndarray, offsets: np.ndarray) -> np.ndarray:
+    """Return the mean of each text's token vectors, scaled to unit length; zeros for a text without tokens.
+
+    Args:
+        table: A vector for each token: float32, shape (V, D).
+        ids: Tokens of all texts: int64, shape (tokens,).
+        offsets: Where each text begins: int64, shape (texts,).
+
+    Returns:
+        float32, shape (texts, D).
+    """
+    import torch
+    from torch.nn.functional import embedding_bag, normalize
+
+    with torch.inference_mode():
+        bags = embedding_bag(torch.from_numpy(ids), table, torch.from_numpy(offsets), mode="mean")
+        vectors: np.ndarray = normalize(bags).numpy()
+    return vectors
 
 
 class TokenCache:
-    """Remembers the tokens of lists of texts, as flat ids and offsets.
+    """Remembers the tokens of lists of texts, for encoding them with one checkpoint after another.
 
     Args:
         tokenizer: A fast tokenizer; padding and truncation are switched off.
@@ -35,13 +70,10 @@ class TokenCache:
         self._kept: dict[int, tuple[np.ndarray, np.ndarray]] = {}
 
     def tokens(self, texts: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
-        """Return (ids, offsets): int64, shapes (tokens,) and (len(texts),)."""
+        """Return what `tokenise` gives."""
         key = hash(tuple(texts))
         if key not in self._kept:
-            encoded = self._tokenizer.encode_batch_fast(list(texts), add_special_tokens=False)
-            lengths = np.array([len(one.ids) for one in encoded], dtype=np.int64)
-            ids = np.concatenate([np.asarray(one.ids, dtype=np.int64) for one in encoded])
-            self._kept[key] = ids, np.cumsum(lengths) - lengths
+            self._kept[key] = tokenise(self._tokenizer, texts)
         return self._kept[key]
 
 
@@ -66,14 +98,14 @@ class StaticEncoder:
         if set(tensors) != {"embedding.weight"}:
             raise ModelError(f"{folder}: holds no static embedding")
         self._folder = folder
-        self._weights = tensors["embedding.weight"].float()
+        self._table = tensors["embedding.weight"].float()
         self.prompts = prompts or Prompts()
         self.cache = cache or TokenCache(Tokenizer.from_file(str(files[0].with_name("tokenizer.json"))))
 
     @property
     def dimension(self) -> int:
         """The number of components of a vector."""
-        return int(self._weights.shape[1])
+        return int(self._table.shape[1])
 
     @property
     def score_kind(self) -> ScoreKind:
@@ -82,15 +114,8 @@ class StaticEncoder:
 
     def encode(self, texts: Sequence[str], role: Role) -> np.ndarray:
         """Return unit vectors: float32, shape (len(texts), dimension)."""
-        import torch
-        from torch.nn.functional import embedding_bag, normalize
-
         prompt = self.prompts.query if role == "query" else self.prompts.document
-        ids, offsets = self.cache.tokens([prompt + text for text in texts] if prompt else texts)
-        with torch.inference_mode():
-            bags = embedding_bag(torch.from_numpy(ids), self._weights, torch.from_numpy(offsets), mode="mean")
-            vectors: np.ndarray = normalize(bags).numpy()
-        return vectors
+        return mean_vectors(self._table, *self.cache.tokens([prompt + text for text in texts] if prompt else texts))
 
     def identity(self) -> Json:
         """Return the weights and the prompts."""

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from pyrite.errors import PlanError, SettingsError
 from pyrite.pipeline.context import Resources
@@ -21,6 +21,8 @@ from pyrite.pipeline.text import did_you_mean
 from pyrite.settings import Settings, parse_settings
 
 __all__ = ["Pipeline", "Step", "define_pipeline", "read_pipeline"]
+
+_Model = TypeVar("_Model", bound=Settings)
 
 _TOP = ("name", "publish", "resources", "steps")
 _STEP = ("inputs", "matrix", "settings", "stage")
@@ -102,67 +104,62 @@ def define_pipeline(document: Document, catalog: Mapping[str, Stage], overrides:
     faults = document.faults
     top = _mapping(document.data, "", faults)
     _check_keys(top, _TOP, "", faults)
-    name = top.get("name")
-    if not isinstance(name, str) or not name or "/" in name or name.startswith("."):
-        faults.add("name", f"wants a name without '/' that does not start with '.' (given: {name!r})")
+    name = _name(top.get("name"), faults)
     raw = expand_steps(_mapping(top.get("steps"), "steps", faults), faults)
     if not raw:
         faults.add("steps", "there is no step; wants a mapping from ids to steps")
-    resources = copy.deepcopy(_mapping(top.get("resources") or {}, "resources", faults))
-    _override(raw, resources, overrides, faults)
-    steps = _Reader(catalog, raw, faults).steps()
-    linker = Linker({step_id: step[0] for step_id, step in steps.items()}, faults)
-    linked = {step.id: linker.inputs(step) for step in raw.values()}
+    given = copy.deepcopy(_mapping(top.get("resources"), "resources", faults))
+    _override(raw, given, overrides, faults)
+    resources = _settings(Resources, given, ("resources", "resources"), faults)
+    stages = {step.id: _stage(step, catalog, faults) for step in raw.values()}
+    linker = Linker(stages, faults)
     published = linker.outputs(top.get("publish") or [], "publish")
-    resolved_resources = _settings(Resources, resources, "resources", "resources", faults)
+    steps = {step.id: made for step in raw.values() if (made := _step(step, stages[step.id], linker, faults))}
     faults.raise_any()
-    made = {
-        step_id: Step(step_id, stage, settings, linked[step_id])
-        for step_id, (stage, settings) in steps.items()
-        if stage is not None and settings is not None
-    }
-    ordered = _in_order(made, faults)
+    ordered = _in_order(steps, faults)
     faults.raise_any()
-    return Pipeline(str(name), ordered, resolved_resources or Resources(), published, document.text, faults.label)
+    return Pipeline(name, ordered, resources, published, document.text, faults.label)
 
 
-class _Reader:
-    """Turns raw steps into stages and settings; None stands for what had a fault."""
+def _name(name: Any, faults: Faults) -> str:
+    if not isinstance(name, str) or not name or "/" in name or name.startswith("."):
+        faults.add("name", f"wants a name without '/' that does not start with '.' (given: {name!r})")
+    return str(name)
 
-    def __init__(self, catalog: Mapping[str, Stage], raw: Mapping[str, RawStep], faults: Faults) -> None:
-        self._catalog, self._raw, self._faults = catalog, raw, faults
 
-    def steps(self) -> dict[str, tuple[Stage | None, Settings | None]]:
-        return {step_id: self._step(step) for step_id, step in self._raw.items()}
+def _stage(step: RawStep, catalog: Mapping[str, Stage], faults: Faults) -> Stage | None:
+    kind = step.body.get("stage")
+    if isinstance(kind, str) and kind in catalog:
+        return catalog[kind]
+    what = "is missing" if kind is None else f"unknown stage {kind!r}"
+    faults.add(f"{step.path}.stage", what + did_you_mean(str(kind), catalog), f"{step.place}.stage")
+    return None
 
-    def _step(self, step: RawStep) -> tuple[Stage | None, Settings | None]:
-        _check_keys(step.body, _STEP, step.path, self._faults, step.place)
-        stage = self._stage(step)
-        if stage is None:
-            return None, None
-        path, place = f"{step.path}.settings", f"{step.place}.settings"
-        return stage, _settings(stage.settings, step.body.get("settings") or {}, path, place, self._faults)
 
-    def _stage(self, step: RawStep) -> Stage | None:
-        kind = step.body.get("stage")
-        if isinstance(kind, str) and kind in self._catalog:
-            return self._catalog[kind]
-        what = "is missing" if kind is None else f"unknown stage {kind!r}"
-        self._faults.add(f"{step.path}.stage", what + did_you_mean(str(kind), self._catalog), f"{step.place}.stage")
+def _step(step: RawStep, stage: Stage | None, linker: Linker, faults: Faults) -> Step | None:
+    _check_keys(step.body, _STEP, step.path, faults, step.place)
+    if stage is None:
         return None
+    place = f"{step.path}.settings", f"{step.place}.settings"
+    settings = _settings(stage.settings, step.body.get("settings") or {}, place, faults)
+    return Step(step.id, stage, settings, linker.inputs(step))
 
 
-def _settings(model: type[Any], data: Any, path: str, place: str, faults: Faults) -> Any:
-    """Validate settings; each line of the error names its own place inside `path`."""
+def _settings(model: type[_Model], data: Any, place: tuple[str, str], faults: Faults) -> _Model:
+    """Validate settings; each line of the error names its own place inside the dotted path `place`.
+
+    Where there is a fault, what is returned is of no use, and never used: an error follows.
+    """
+    path, at = place
     try:
         return parse_settings(model, data, path)
     except SettingsError as error:
         for line in str(error).splitlines():
             where, _, what = line.partition(": ")
-            faults.add(where, what, place + where.removeprefix(path)) if where.startswith(path) else faults.add(
-                path, line, place
-            )
-        return None
+            if not where.startswith(path):
+                where, what = path, line
+            faults.add(where, what, at + where.removeprefix(path))
+        return model.model_construct()
 
 
 def _override(raw: Mapping[str, RawStep], resources: dict[str, Any], texts: Sequence[str], faults: Faults) -> None:

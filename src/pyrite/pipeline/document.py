@@ -48,10 +48,11 @@ class Faults:
         """Raise one error for everything that was found.
 
         Raises:
-            PlanError: Something was found; one line for each fault.
+            PlanError: Something was found; one line for each fault, in the order of the file.
         """
         if self.problems:
-            shown = "\n".join(f"  {problem}" for problem in self.problems)
+            ordered = sorted(self.problems, key=lambda problem: problem.line or 0)
+            shown = "\n".join(f"  {problem}" for problem in ordered)
             raise PlanError(f"{self.label}: {count(len(self.problems), 'fault')}\n{shown}")
 
     def _line(self, path: str) -> int | None:
@@ -85,7 +86,7 @@ def read_document(path: Path) -> Document:
     """Read a YAML file.
 
     `${NAME}` in a string stands for an environment variable, `${NAME:-default}` for one with a
-    default, `$${NAME}` for the text `${NAME}`.
+    default for where it is unset or empty, `$${NAME}` for the text `${NAME}`.
 
     Raises:
         PlanError: The file cannot be read, or is no YAML.
@@ -149,7 +150,9 @@ def _fill_in(value: Any, path: str, faults: Faults) -> Any:
 def _variable(match: re.Match[str], path: str, faults: Faults) -> str:
     if match["literal"]:
         return match[0][1:]
-    value = os.environ.get(match["name"], match["default"])
+    value = os.environ.get(match["name"])
+    if not value and match["default"] is not None:
+        return match["default"]
     if value is None:
         faults.add(
             path,

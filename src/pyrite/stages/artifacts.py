@@ -15,7 +15,7 @@ from pyrite.pipeline.context import Resources
 from pyrite.search.dense.index import DenseEngine, DenseIndex
 from pyrite.search.lexical.index import LexicalIndex
 from pyrite.search.retriever import Index
-from pyrite.settings import canonical_hash
+from pyrite.settings import canonical_hash, content_hash
 
 __all__ = ["Choice", "DenseStore", "Files", "open_index"]
 
@@ -124,7 +124,11 @@ class Files:
 
     @classmethod
     def open(cls, folder: Path) -> Self:
-        """Open a folder."""
+        """Open a folder.
+
+        Raises:
+            StoreError: It is not there.
+        """
         if not folder.is_dir():
             raise StoreError(f"{folder}: no such folder")
         return cls(folder)
@@ -135,8 +139,6 @@ class Files:
 
     def fingerprint(self) -> str:
         """Return a hash of names and bytes."""
-        from pyrite.settings import content_hash
-
         return content_hash(self.path)
 
     def summary(self) -> dict[str, Any]:

@@ -11,14 +11,14 @@ from pydantic import Field
 from pyrite.data import Corpus, Qrels, Queries
 from pyrite.data.collection import Collection
 from pyrite.data.formats.beir import read_beir
-from pyrite.data.splits import cut_dev
+from pyrite.data.splits import Apart, cut_dev
 from pyrite.data.stdlib import read_stdlib, stdlib_hash
 from pyrite.errors import DataError
 from pyrite.pipeline.context import Context
 from pyrite.pipeline.stage import stage
 from pyrite.settings import Json, Settings, canonical, content_hash
 
-__all__ = ["BeirSource", "LoadOutputs", "LoadSettings", "StdlibSource", "load"]
+__all__ = ["BeirSource", "LoadInputs", "LoadOutputs", "LoadSettings", "StdlibSource", "load"]
 
 
 class BeirSource(Settings):
@@ -61,6 +61,9 @@ class LoadSettings(Settings):
     """The collection by its `type`: `beir` or `stdlib`."""
     dev_share: float = Field(default=0.15, gt=0, lt=1)
     """Share of the training queries cut for dev where the collection has no dev split of its own."""
+    dev_apart: Apart = "queries"
+    """What a dev split cut from training does not share with it: `queries`, as most collections part
+    their own test; or `documents`, so that no relevant document is on both sides."""
     seed: int = 0
     """Decides which queries are cut."""
 
@@ -87,7 +90,7 @@ def load(settings: LoadSettings, inputs: LoadInputs, context: Context) -> LoadOu
     collection = _read(settings.source)
     splits = {name: collection.splits.get(name, Qrels.empty()) for name in ("train", "dev", "test")}
     if "dev" not in collection.splits and len(splits["train"]):
-        splits["train"], splits["dev"] = cut_dev(splits["train"], settings.dev_share, settings.seed)
+        splits["train"], splits["dev"] = cut_dev(splits["train"], settings.dev_share, settings.seed, settings.dev_apart)
     corpus = Corpus(collection.corpus.arrow, {**collection.corpus.metadata, "collection": collection.name})
     return LoadOutputs(corpus, collection.queries, **splits)
 

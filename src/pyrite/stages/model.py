@@ -10,7 +10,7 @@ from pyrite.pipeline.context import Context
 from pyrite.pipeline.stage import stage
 from pyrite.settings import Settings
 
-__all__ = ["ModelOutputs", "ModelSettings", "model"]
+__all__ = ["ModelInputs", "ModelOutputs", "ModelSettings", "model"]
 
 
 class ModelSettings(Settings):

@@ -75,43 +75,40 @@ class ReportOutputs:
 @stage("report", version=1)
 def report(settings: ReportSettings, inputs: ReportInputs, context: Context) -> ReportOutputs:
     """Write one self-contained HTML page on everything measured."""
-    tables = gather(inputs.scores)
+    manifests = context.manifests()
     data = ReportData(
         title=settings.title,
         dataset=str(inputs.corpus.metadata.get("collection", "")),
-        scores=tables,
+        scores=gather(inputs.scores),
         comparisons=inputs.comparisons,
         chosen=inputs.choice.chosen if inputs.choice else None,
-        mining=mining_records(inputs),
+        mining=_mining_records(inputs),
         logs=inputs.logs,
-        contrast=contrast(settings, inputs),
+        contrast=_contrast(settings, inputs),
         corpus=inputs.corpus,
         queries=inputs.queries,
-        manifests=named_manifests(inputs.scores, context.manifests()),
+        manifests=manifests,
+        made_by=_makers(inputs.scores, manifests),
     )
     return ReportOutputs(render_report(data))
 
 
-def named_manifests(
-    scores: Mapping[str, QueryScores], manifests: Mapping[str, Mapping[str, Json]]
-) -> dict[str, Mapping[str, Json]]:
-    """Return {system: the manifest of its scores}, of several seeds the first, then those of all other steps.
+def _makers(scores: Mapping[str, QueryScores], manifests: Mapping[str, Mapping[str, Json]]) -> dict[str, list[str]]:
+    """Return {system: the steps that measured it}, one for each seed.
 
     Args:
         scores: The scores under any names.
         manifests: {step id: manifest} of everything that the report was made from.
     """
     made = {record["fingerprint"]: step for step, one in manifests.items() for record in one["outputs"].values()}
-    steps: dict[str, str] = {}
+    steps: dict[str, list[str]] = {}
     for table in scores.values():
-        step = made.get(table.fingerprint())
-        if step is not None:
-            steps.setdefault(table.system, step)
-    others = {step: manifest for step, manifest in manifests.items() if step not in steps.values()}
-    return {**{system: manifests[step] for system, step in steps.items()}, **others}
+        if step := made.get(table.fingerprint()):
+            steps.setdefault(table.system, []).append(step)
+    return steps
 
 
-def mining_records(inputs: ReportInputs) -> dict[str, MiningRecord]:
+def _mining_records(inputs: ReportInputs) -> dict[str, MiningRecord]:
     """Return how each method came to its negatives: the candidates of its own sources alone.
 
     Raises:
@@ -134,7 +131,7 @@ def mining_records(inputs: ReportInputs) -> dict[str, MiningRecord]:
     }
 
 
-def contrast(settings: ReportSettings, inputs: ReportInputs) -> Contrast | None:
+def _contrast(settings: ReportSettings, inputs: ReportInputs) -> Contrast | None:
     """Return the chosen system beside the one of the settings, or None where one is missing."""
     if settings.before is None or inputs.choice is None:
         return None

@@ -70,18 +70,18 @@ def train(settings: TrainSettings, inputs: TrainInputs, context: Context) -> Tra
             settings.trainer,
             prompts=read_prompts(inputs.model.path).model_dump(),
             job=job,
-            dev=dev_measure(settings, inputs, context),
+            dev=_dev_measure(settings, inputs, context),
         )
     return TrainOutputs(ModelFolder(result.folder, disposable=True), result.log)
 
 
-def dev_measure(settings: TrainSettings, inputs: TrainInputs, context: Context) -> Callable[[Path], float] | None:
+def _dev_measure(settings: TrainSettings, inputs: TrainInputs, context: Context) -> Callable[[Path], float] | None:
     """Return what measures a checkpoint on the dev queries, or None where there are none."""
     dev = inputs.dev
     if dev is None or len(dev) == 0:
         return None
     static = isinstance(settings.trainer, StaticTrainer)
-    load = static_loader(inputs.model.path) if static else transformer_loader(context)
+    load = _static_loader(inputs.model.path) if static else _transformer_loader(context)
 
     def measure(folder: Path) -> float:
         index = DenseRetriever(load(folder)).build(inputs.corpus)
@@ -91,7 +91,7 @@ def dev_measure(settings: TrainSettings, inputs: TrainInputs, context: Context) 
     return measure
 
 
-def static_loader(start: Path) -> Callable[[Path], Encoder]:
+def _static_loader(start: Path) -> Callable[[Path], Encoder]:
     """Return what loads a static checkpoint; texts are tokenised at the first use alone."""
     from pyrite.models.static_encoder import StaticEncoder
 
@@ -99,7 +99,7 @@ def static_loader(start: Path) -> Callable[[Path], Encoder]:
     return lambda folder: StaticEncoder(folder, first.cache, first.prompts)
 
 
-def transformer_loader(context: Context) -> Callable[[Path], Encoder]:
+def _transformer_loader(context: Context) -> Callable[[Path], Encoder]:
     """Return what loads a transformer checkpoint."""
     from pyrite.models.sentence_encoder import SentenceEncoder
 

@@ -67,17 +67,17 @@ class StaticTrainer(_ContrastiveTrainer):
 
     Example:
         >>> StaticTrainer(epochs=2).batch_size
-        256
+        64
     """
 
     type: Literal["static"] = "static"
     """The kind of encoder."""
     epochs: int = Field(default=5, ge=1)
     """Passes over all pairs of a query and a positive."""
-    batch_size: int = Field(default=256, ge=1)
+    batch_size: int = Field(default=64, ge=1)
     """Pairs in a batch. The positives and mined negatives of the others are negatives too, so it changes the result."""
-    learning_rate: float = Field(default=0.005, gt=0)
-    """The highest learning rate. Vectors drawn at random want far more (0.2) than trained ones."""
+    learning_rate: float = Field(default=0.03, gt=0)
+    """The highest learning rate. Vectors drawn at random want more (0.2) than trained ones."""
 
 
 class TransformerTrainer(_ContrastiveTrainer):

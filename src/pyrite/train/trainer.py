@@ -41,7 +41,7 @@ def train(
         settings: Which trainer, and how.
         prompts: What stands before a text: {"query": ..., "document": ...}; a missing one is empty.
         job: The working folder, the device, and what to call on the way.
-        dev: Measures a model folder, for the choice of the epoch.
+        dev: Measures a model folder, for the choice of the epoch; the same one in every call with a working folder.
 
     Returns:
         The trained model's folder inside `job.workdir`, the log and the chosen epoch.

@@ -51,23 +51,30 @@ def test_a_larger_share_keeps_the_smaller_dev() -> None:
     assert small < large
 
 
+def test_queries_alone_are_kept_apart_by_default() -> None:
+    star = [(f"s{number}", "hub", 1) for number in range(50)]
+    train, dev = cut_dev(qrels_of(star), 0.2, 0)
+    assert (len(train), len(dev)) == (40, 10)
+    assert not queries(train) & queries(dev)
+
+
 def test_queries_that_share_a_relevant_document_stay_together() -> None:
     chain = [(f"c{number}", f"e{document}", 1) for number in range(4) for document in (number, number + 1)]
     for seed in range(20):
-        dev = queries(cut_dev(qrels_of(chain + SINGLES[:16]), 0.4, seed)[1])
+        dev = queries(cut_dev(qrels_of(chain + SINGLES[:16]), 0.4, seed, "documents")[1])
         assert len(dev & {"c0", "c1", "c2", "c3"}) in {0, 4}
         assert len(dev) in range(5, 9)
 
 
 def test_a_document_judged_irrelevant_ties_nothing_together() -> None:
     rows = [(query, "shared", 0) for query, _, _ in SINGLES] + SINGLES
-    assert len(cut_dev(qrels_of(rows), 0.1, 0)[1].query_ids()) == 20
+    assert len(cut_dev(qrels_of(rows), 0.1, 0, "documents")[1].query_ids()) == 20
 
 
 def test_a_group_too_large_for_dev_stays_in_training() -> None:
     star = [(f"s{number}", "hub", 1) for number in range(50)]
     for seed in range(5):
-        train, dev = cut_dev(qrels_of(star + SINGLES[:50]), 0.1, seed)
+        train, dev = cut_dev(qrels_of(star + SINGLES[:50]), 0.1, seed, "documents")
         assert len(dev.query_ids()) == 10
         assert {query for query, _, _ in star} <= queries(train)
 
@@ -77,30 +84,31 @@ def test_large_groups_are_not_preferred() -> None:
         (f"s{n}", f"f{n}", 1) for n in range(400)
     ]
     share = [
-        len([q for q in queries(cut_dev(qrels_of(pairs), 0.2, seed)[1]) if q[0] == "p"]) / 160 for seed in range(10)
+        len([q for q in queries(cut_dev(qrels_of(pairs), 0.2, seed, "documents")[1]) if q[0] == "p"]) / 160
+        for seed in range(10)
     ]
     assert 0.4 < sum(share) / len(share) < 0.6
 
 
 def test_metadata_go_along() -> None:
     qrels = Qrels(qrels_of(SINGLES).arrow, {"dropped_unknown_ids": 3})
-    assert [part.metadata for part in cut_dev(qrels, 0.5, 0)] == [{"dropped_unknown_ids": 3}] * 2
+    assert [part.metadata for part in cut_dev(qrels, 0.5, 0, "documents")] == [{"dropped_unknown_ids": 3}] * 2
 
 
 @pytest.mark.parametrize("share", [0.0, 1.0, -0.1, 1.5])
 def test_a_share_out_of_range(share: float) -> None:
     with pytest.raises(SettingsError, match=f"between 0 and 1, both excluded, not {share}"):
-        cut_dev(qrels_of(SINGLES), share, 0)
+        cut_dev(qrels_of(SINGLES), share, 0, "documents")
 
 
 @pytest.mark.parametrize("rows", [[("a", "d", 1), ("b", "d", 1)], [("a", "d", 1)], []])
 def test_where_no_cut_is_possible(rows: list[tuple[str, str, int]]) -> None:
     with pytest.raises(DataError, match="no dev split of 1 out of"):
-        cut_dev(qrels_of(rows), 0.3, 0)
+        cut_dev(qrels_of(rows), 0.3, 0, "documents")
 
 
 def test_real_training_queries(test_data: Callable[[str], object]) -> None:
     train = read_beir(test_data("scifact")).split("train")  # type: ignore[arg-type]
-    rest, dev = cut_dev(train, 0.1, 0)
+    rest, dev = cut_dev(train, 0.1, 0, "documents")
     assert len(dev.query_ids()) == 81  # 10 % of 809
     assert not set(rest.column("doc_id").to_pylist()) & set(dev.column("doc_id").to_pylist())

@@ -68,9 +68,9 @@ def test_a_saved_model_is_the_same_model(folder: Path, tmp_path: Path) -> None:
 def test_a_users_folder_is_copied_and_a_disposable_one_is_linked(folder: Path, tmp_path: Path) -> None:
     weights = folder / "model.safetensors"
     ModelFolder(folder).save(tmp_path / "copy")
-    assert not os.path.samefile(weights, tmp_path / "copy/model.safetensors")
+    assert not weights.samefile(tmp_path / "copy/model.safetensors")
     ModelFolder(folder, disposable=True).save(tmp_path / "link")
-    assert os.path.samefile(weights, tmp_path / "link/model.safetensors")
+    assert weights.samefile(tmp_path / "link/model.safetensors")
 
 
 def test_without_hard_links_a_disposable_folder_is_copied(

@@ -28,8 +28,10 @@ def ask(text: str) -> Queries:
 
 @pytest.mark.parametrize(
     "engine",
-    [Bm25sSettings(), Bm25sSettings(formula="bm25l"), Bm25sSettings(formula="bm25+"), RankBm25Settings()]
-    + [RankBm25Settings(formula="l"), RankBm25Settings(formula="plus")],
+    [
+        *(Bm25sSettings(), Bm25sSettings(formula="bm25l"), Bm25sSettings(formula="bm25+")),
+        *(RankBm25Settings(), RankBm25Settings(formula="l"), RankBm25Settings(formula="plus")),
+    ],
     ids=lambda engine: f"{engine.type}-{engine.formula}",
 )
 def test_engines_keep_the_protocol(engine: Bm25sSettings | RankBm25Settings) -> None:
@@ -107,7 +109,7 @@ def test_analysis_of_identifiers_and_languages() -> None:
 
 
 def test_bad_settings_and_inputs() -> None:
-    with pytest.raises(SettingsError, match="no Snowball stemmer 'klingon'; allowed: .*english"):
+    with pytest.raises(SettingsError, match=r"no Snowball stemmer 'klingon'; allowed: .*english"):
         Analysis(stemmer="klingon").tokens("gold")
     with pytest.raises(DataError, match="at least one word"):
         LexicalRetriever().build(corpus("...", "!"))

@@ -128,7 +128,11 @@ class LexicalIndex:
 
     @classmethod
     def open(cls, folder: Path) -> LexicalIndex:
-        """Open a saved index; bm25s' scores are memory-mapped."""
+        """Open a saved index; bm25s' scores are memory-mapped.
+
+        Raises:
+            SearchError: The folder holds none.
+        """
         try:
             head = json.loads((folder / "index.json").read_text(encoding="utf-8"))
         except FileNotFoundError:
