@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import os
 import sys
 import traceback
 from collections.abc import Sequence
@@ -45,11 +46,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     # Set before a library sets it: some of them would send their chatter to standard error.
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s: %(name)s: %(message)s")
     try:
-        reply = build_app(given)(given, exit_on_error=False, print_error=False)
-        if not isinstance(reply, Reply):
-            return 0
-        reply.write()
-        return reply.code
+        return _answer(given)
     except CycloptsError as error:
         return _fail(str(error), error, given, code=2)
     except PyriteError as error:
@@ -58,9 +55,21 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _fail(str(error), error, given, code=1)
     except KeyboardInterrupt as error:
         return _fail("interrupted; what was finished is kept", error, given, code=130)
+    except BrokenPipeError:
+        # Whoever read the answer has seen enough; the interpreter would complain when it closes the stream.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
     except Exception as error:
         _show_traceback(error)
         return _fail(f"{type(error).__name__}: {error}", error, given, code=1)
+
+
+def _answer(arguments: Sequence[str]) -> int:
+    reply = build_app(arguments)(arguments, exit_on_error=False, print_error=False)
+    if not isinstance(reply, Reply):
+        return 0
+    reply.write()
+    return reply.code
 
 
 def build_app(arguments: Sequence[str]) -> App:

@@ -138,7 +138,11 @@ def _check_scored(joined: pa.Table, scorer: str | None) -> None:
 
 def _arrays(joined: pa.Table) -> Pool:
     def strings(name: str) -> np.ndarray:
-        return np.array(joined.column(name).to_pylist(), dtype=object)
+        # One string object for each distinct value, not for each row.
+        encoded = joined.column(name).combine_chunks().dictionary_encode()
+        values = np.array(encoded.dictionary.to_pylist(), dtype=object)
+        shared: np.ndarray = values[encoded.indices.to_numpy()]
+        return shared
 
     def numbers(name: str) -> np.ndarray:
         values: np.ndarray = joined.column(name).to_numpy().astype(np.float64)

@@ -118,7 +118,7 @@ def define_pipeline(document: Document, catalog: Mapping[str, Stage], overrides:
     faults.raise_any()
     ordered = _in_order(steps, faults)
     faults.raise_any()
-    return Pipeline(name, ordered, resources, published, document.text, faults.label)
+    return Pipeline(name, ordered, resources or Resources(), published, document.text, faults.label)
 
 
 def _name(name: Any, faults: Faults) -> str:
@@ -142,14 +142,12 @@ def _step(step: RawStep, stage: Stage | None, linker: Linker, faults: Faults) ->
         return None
     place = f"{step.path}.settings", f"{step.place}.settings"
     settings = _settings(stage.settings, step.body.get("settings") or {}, place, faults)
-    return Step(step.id, stage, settings, linker.inputs(step))
+    inputs = linker.inputs(step)
+    return None if settings is None else Step(step.id, stage, settings, inputs)
 
 
-def _settings(model: type[_Model], data: Any, place: tuple[str, str], faults: Faults) -> _Model:
-    """Validate settings; each line of the error names its own place inside the dotted path `place`.
-
-    Where there is a fault, what is returned is of no use, and never used: an error follows.
-    """
+def _settings(model: type[_Model], data: Any, place: tuple[str, str], faults: Faults) -> _Model | None:
+    """Validate settings; each line of the error names its own place inside the dotted path `place`."""
     path, at = place
     try:
         return parse_settings(model, data, path)
@@ -159,7 +157,7 @@ def _settings(model: type[_Model], data: Any, place: tuple[str, str], faults: Fa
             if not where.startswith(path):
                 where, what = path, line
             faults.add(where, what, at + where.removeprefix(path))
-        return model.model_construct()
+        return None
 
 
 def _override(raw: Mapping[str, RawStep], resources: dict[str, Any], texts: Sequence[str], faults: Faults) -> None:

@@ -77,11 +77,7 @@ def _quiet() -> Iterator[None]:
 
 
 def _load(task: TrainingTask) -> SentenceTransformer:
-    device = task.job.device
-    if device == "auto":
-        device = "cuda" if torch.cuda.is_available() else "cpu"
-    if device != "cpu" and not torch.cuda.is_available():
-        raise ModelError(f"device {device!r}: there is no GPU that torch can use here; set device: cpu")
+    device = task.device("cuda" if torch.cuda.is_available() else "cpu")
     if "StaticEmbedding" in [name for name, _ in ModelFolder.open(task.model).modules()]:
         raise ModelError(f"{task.model}: a static encoder, and the settings say transformer; set type: static")
     try:

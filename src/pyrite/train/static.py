@@ -142,8 +142,7 @@ class _Table:
     @classmethod
     def build(cls, model: StaticModel, task: TrainingTask, settings: StaticTrainer) -> _Table:
         bags, used = tokenise(model.tokenizer, _prompted(task)).compact()
-        device = "cpu" if task.job.device == "auto" else task.job.device
-        vectors = model.table[torch.from_numpy(used)].to(device).requires_grad_()
+        vectors = model.table[torch.from_numpy(used)].to(task.device("cpu")).requires_grad_()
         optimizer = torch.optim.AdamW([vectors], weight_decay=settings.weight_decay, fused=True)
         return cls(vectors, used, bags, len(task.examples.query_texts), optimizer, InfoNCE(settings.temperature))
 

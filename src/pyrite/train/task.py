@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from pyrite.errors import ModelError
 from pyrite.train.batches import BatchPlan
 from pyrite.train.checkpoint import Checkpoints
 from pyrite.train.examples import Examples
@@ -42,6 +43,22 @@ class TrainingTask:
     def checkpoints(self) -> Checkpoints:
         """The checkpoints in the working folder."""
         return Checkpoints(self.job.workdir / "checkpoints", self.identity)
+
+    def device(self, automatic: str) -> str:
+        """Return the device to train on.
+
+        Args:
+            automatic: What "auto" stands for.
+
+        Raises:
+            ModelError: The job names a GPU and there is none.
+        """
+        import torch
+
+        device = automatic if self.job.device == "auto" else self.job.device
+        if device != "cpu" and not torch.cuda.is_available():
+            raise ModelError(f"device {device!r}: there is no GPU that torch can use here; set device: cpu")
+        return device
 
     def begin(self) -> tuple[Progress, Path | None]:
         """Return the progress to go on from and its checkpoint: the newest whole one, or None for the start."""

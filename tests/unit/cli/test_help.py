@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 import time
@@ -40,6 +41,15 @@ def test_listing_stages_loads_no_stage() -> None:
     done, modules, _ = in_a_process("stages", "--json")
     assert list(json.loads(done.stdout)) == list(CATALOG)
     assert modules & HEAVY == set()
+
+
+def test_a_reader_that_leaves_early_is_no_error() -> None:
+    script = "import sys; from pyrite.cli import main; sys.exit(main(['stages']))"
+    reader, writer = os.pipe()
+    os.close(reader)
+    done = subprocess.run([sys.executable, "-c", script], stdout=writer, stderr=subprocess.PIPE, check=False)
+    os.close(writer)
+    assert (done.returncode, done.stderr) == (0, b"")
 
 
 def test_the_help_of_a_stage_shows_inputs_outputs_and_settings(pyrite: Callable) -> None:

@@ -10,7 +10,6 @@ import numpy as np
 import pytest
 
 from pyrite.data import TrainingSet
-from pyrite.errors import ModelError
 from pyrite.train import TrainingJob, TrainingTexts, TransformerTrainer, train
 
 PLAIN = TransformerTrainer(batch_size=8, epochs=1, learning_rate=1e-3)
@@ -20,8 +19,8 @@ PLAIN = TransformerTrainer(batch_size=8, epochs=1, learning_rate=1e-3)
 def run(
     transformer_model: Path, training_set: TrainingSet, texts: TrainingTexts, weights: Any, tmp_path: Path
 ) -> Callable[..., dict[str, np.ndarray]]:
-    def call(name: str, settings: TransformerTrainer = PLAIN, device: str = "cpu") -> dict[str, np.ndarray]:
-        job = TrainingJob(tmp_path / name, device=device)
+    def call(name: str, settings: TransformerTrainer = PLAIN) -> dict[str, np.ndarray]:
+        job = TrainingJob(tmp_path / name, device="cpu")
         return weights(train(transformer_model, training_set, texts, settings, prompts={}, job=job).folder)
 
     return call
@@ -46,9 +45,3 @@ def test_a_maximum_length_cuts_texts(run: Callable[..., Any]) -> None:
 def test_nothing_is_written_to_the_terminal(run: Callable[..., Any], capfd: pytest.CaptureFixture[str]) -> None:
     run("quiet")
     assert capfd.readouterr() == ("", "")
-
-
-def test_a_gpu_that_is_not_there_is_an_error(run: Callable[..., Any], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("torch.cuda.is_available", lambda: False)
-    with pytest.raises(ModelError, match="device 'cuda': there is no GPU that torch can use here"):
-        run("gpu", device="cuda")

@@ -58,13 +58,14 @@ def run(
     def call(
         workdir: str = "work", dev: Dev | None = None, settings: Any = None, start: Path = model, **job: Any
     ) -> TrainingResult:
+        job = {"device": "cpu", **job}
         return train(
             start,
             training_set,
             texts,
             settings or SETTINGS[kind],
             prompts={},
-            job=TrainingJob(tmp_path / workdir, device="cpu", **job),
+            job=TrainingJob(tmp_path / workdir, **job),
             dev=dev,
         )
 
@@ -373,6 +374,14 @@ def test_ids_without_texts_are_refused(model: Path, texts: TrainingTexts, kind: 
     lost = TrainingSet.from_rows([TrainingGroup("q0", ("d0",), ("d99",))])
     with pytest.raises(DataError, match="the document 'd99' is not in the corpus"):
         train(model, lost, texts, SETTINGS[kind], prompts={}, job=TrainingJob(tmp_path))
+
+
+def test_a_gpu_that_is_not_there_is_refused(
+    run: Callable[..., TrainingResult], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("torch.cuda.is_available", lambda: False)
+    with pytest.raises(ModelError, match="device 'cuda': there is no GPU that torch can use here"):
+        run(device="cuda")
 
 
 @pytest.fixture(autouse=True)
