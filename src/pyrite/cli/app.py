@@ -43,8 +43,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         line that is none, 130 after Ctrl-C.
     """
     given = list(sys.argv[1:] if arguments is None else arguments)
-    # Set before a library sets it: some of them would send their chatter to standard error.
-    logging.basicConfig(level=logging.WARNING, format="%(levelname)s: %(name)s: %(message)s")
+    _quieten_libraries(given)
     try:
         return _answer(given)
     except CycloptsError as error:
@@ -62,6 +61,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except Exception as error:
         _show_traceback(error)
         return _fail(f"{type(error).__name__}: {error}", error, given, code=1)
+
+
+def _quieten_libraries(arguments: Sequence[str]) -> None:
+    """Keep the chatter of libraries from standard error, and their bars where nobody sees them move."""
+    logging.basicConfig(level=logging.WARNING, format="%(levelname)s: %(name)s: %(message)s")
+    for handler in logging.getLogger().handlers:
+        # Some loggers are set to DEBUG by their own libraries; what counts for those is the handler.
+        handler.setLevel(logging.WARNING)
+    if "--quiet" in arguments or not sys.stderr.isatty():
+        os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
 
 
 def _answer(arguments: Sequence[str]) -> int:

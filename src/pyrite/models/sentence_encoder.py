@@ -11,7 +11,7 @@ import numpy as np
 
 from pyrite.data import ScoreKind
 from pyrite.errors import ModelError
-from pyrite.extras import require
+from pyrite.extras import locate
 from pyrite.models.folder import ModelFolder
 from pyrite.models.precision import Precision
 from pyrite.models.prompts import family_prompts, own_prompts
@@ -200,7 +200,7 @@ def _prompts_of(model: SentenceTransformer) -> dict[str, str]:
 
 
 def _load_wordllama(device: str) -> SentenceTransformer:
-    package = Path(str(require("wordllama", "demo").__file__)).parent
+    package = locate("wordllama", "demo")
     from safetensors.torch import load_file
     from sentence_transformers import SentenceTransformer
     from sentence_transformers.sentence_transformer.modules import StaticEmbedding
