@@ -10,10 +10,11 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, ClassVar, Generic, Self, TypeVar
 
+import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from pyrite.data.codes import encode, row_codes
 from pyrite.data.fingerprint import fingerprint_arrow
 from pyrite.errors import DataError, Problem
 
@@ -185,19 +186,20 @@ class Table(Generic[Row]):
     def _check_unique(self) -> None:
         if not self.key or len(self) == 0:
             return
-        counted = self.arrow.select(self.key).group_by(list(self.key)).aggregate([([], "count_all")])
-        if counted.num_rows == len(self):
-            return
-        repeated = counted.filter(pc.greater(counted.column("count_all"), 1))
-        problems = [
-            Problem(
-                self.kind, None, f"{', '.join(f'{k}={row[k]!r}' for k in self.key)} stands {row['count_all']} times"
-            )
-            for row in repeated.slice(0, 20).to_pylist()
-        ]
-        raise DataError(
-            f"{repeated.num_rows} values of {' + '.join(self.key)} are not unique in {self.kind!r}", problems
+        columns = [encode(self.arrow.column(name)) for name in self.key]
+        _, first, counts = np.unique(
+            row_codes([(codes, len(values)) for codes, values in columns]), return_index=True, return_counts=True
         )
+        if len(first) == len(self):
+            return
+        repeated = np.sort(first[counts > 1])
+        times = dict(zip(first.tolist(), counts.tolist(), strict=True))
+        rows = self.arrow.select(self.key).take(pa.array(repeated[:20])).to_pylist()
+        problems = [
+            Problem(self.kind, None, f"{', '.join(f'{k}={row[k]!r}' for k in self.key)} stands {times[place]} times")
+            for place, row in zip(repeated.tolist(), rows, strict=False)
+        ]
+        raise DataError(f"{len(repeated)} values of {' + '.join(self.key)} are not unique in {self.kind!r}", problems)
 
 
 class TableWriter:

@@ -68,17 +68,23 @@ def collect_candidates(
 
 
 def _of_source(source: str, index: Index, queries: Queries, positives: pa.Table, run: Run) -> pa.Table:
-    marked = positives.append_column("is_positive", pa.array([True] * positives.num_rows))
-    found = run.arrow.join(marked, keys=["query_id", "doc_id"], join_type="left outer")
-    unreached = positives.join(run.arrow, keys=["query_id", "doc_id"], join_type="left anti")
+    found, wanted = _pair_keys(run.arrow), _pair_keys(positives)
+    unreached = positives.filter(pc.invert(pc.is_in(wanted, value_set=found)))
     unreached = unreached.sort_by([("query_id", "ascending"), ("doc_id", "ascending")])
     scores = index.score(queries, Pairs(*(unreached.column(name).to_pylist() for name in ("query_id", "doc_id"))))
     return pa.concat_tables(
         [
-            _rows(source, found, found.column("score"), pc.fill_null(found.column("is_positive"), False)),
+            _rows(source, run.arrow, run.column("score"), pc.is_in(found, value_set=wanted)),
             _rows(source, unreached, pa.array(scores), pa.array([True] * unreached.num_rows, pa.bool_())),
         ]
     )
+
+
+def _pair_keys(table: pa.Table) -> pa.ChunkedArray:
+    """Return one string for each row's pair of ids; the first one's length keeps two pairs apart."""
+    query_ids = table.column("query_id")
+    lengths = pc.cast(pc.binary_length(query_ids), pa.string())
+    return pc.binary_join_element_wise(lengths, query_ids, table.column("doc_id"), " ")
 
 
 def _rows(source: str, table: pa.Table, scores: pa.ChunkedArray, is_positive: pa.ChunkedArray) -> pa.Table:

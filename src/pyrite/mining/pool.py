@@ -4,15 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
-import pyarrow as pa
 import pyarrow.compute as pc
 
 from pyrite.data import Candidates
+from pyrite.data.codes import encode
 from pyrite.errors import DataError, Problem
 
 __all__ = ["Pool", "build_pool"]
+
+_UNRANKED = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,92 +74,159 @@ def build_pool(candidates: Candidates, sources: Sequence[str], scorer: str | Non
     Raises:
         DataError: A source or scorer is unknown, or some candidates lack a score by it.
     """
-    table = candidates.arrow
-    _check_names(table, sources, scorer)
-    proposed = _best_proposals(table, sources)
-    proposed = proposed.append_column(
-        "scorer", proposed.column("source") if scorer is None else pa.array([scorer] * proposed.num_rows, pa.string())
-    )
-    scores = table.group_by(["query_id", "doc_id", "scorer"]).aggregate([("score", "max"), ("is_positive", "max")])
-    positives = scores.filter(scores.column("is_positive_max")).group_by(["query_id", "scorer"])
-    spread = positives.aggregate([("score_max", "min"), ("score_max", "max"), ("score_max", "mean")])
-    joined = proposed.join(scores, keys=["query_id", "doc_id", "scorer"], join_type="left outer")
-    joined = joined.join(spread, keys=["query_id", "scorer"], join_type="left outer")
-    _check_scored(joined, scorer)
-    order = [("query_id", "ascending"), ("rank", "ascending"), ("priority", "ascending"), ("doc_id", "ascending")]
-    return _arrays(joined.sort_by(order))
-
-
-def _best_proposals(table: pa.Table, sources: Sequence[str]) -> pa.Table:
-    """Return one row for each (query, document): its best rank, and the first source with it."""
-    ranked = table.filter(
-        pc.and_(pc.is_in(table.column("source"), pa.array(sources)), pc.is_valid(table.column("rank")))
-    )
-    keyed = ranked.group_by(["query_id", "doc_id", "source"]).aggregate([("rank", "min")])
-    priority = pc.index_in(keyed.column("source"), pa.array(sources))
-    # Rank and priority in one number, so that one minimum finds both.
-    joint = pc.add(
-        pc.multiply(pc.cast(keyed.column("rank_min"), pa.int64()), len(sources)), pc.cast(priority, pa.int64())
-    )
-    best = keyed.append_column("joint", joint).group_by(["query_id", "doc_id"]).aggregate([("joint", "min")])
-    joint_values = best.column("joint_min").to_numpy()
-    places = joint_values % len(sources)
-    return pa.table(
-        {
-            "query_id": best.column("query_id"),
-            "doc_id": best.column("doc_id"),
-            "source": pa.array(sources, pa.string()).take(pa.array(places)),
-            "rank": pa.array(joint_values // len(sources), pa.int32()),
-            "priority": pa.array(places),
-        }
+    columns = _Columns.of(candidates)
+    _check_names(columns, sources, scorer)
+    rows, priorities = _best_proposals(columns, sources)
+    scorers = columns.source_scorers[columns.source[rows]] if scorer is None else columns.scorer_code(scorer)
+    scorers = np.broadcast_to(scorers, rows.shape)
+    scores = _look_up(columns.scored, columns.score, columns.pairs_by(scorers, rows))
+    lowest, highest, mean = _positive_scores(columns, columns.query[rows] * len(columns.scorers) + scorers)
+    _check_scored(columns, rows[np.isnan(scores) | np.isnan(lowest)], scorer)
+    order = np.lexsort((columns.doc_order[columns.doc[rows]], priorities, columns.rank[rows]))
+    order = order[np.argsort(columns.query_order[columns.query[rows]][order], kind="stable")]
+    rows = rows[order]
+    return Pool(
+        query_ids=columns.queries[columns.query[rows]],
+        doc_ids=columns.docs[columns.doc[rows]],
+        sources=columns.sources[columns.source[rows]],
+        ranks=columns.rank[rows],
+        scorers=columns.scorers[scorers[order]],
+        scores=scores[order],
+        lowest=lowest[order],
+        highest=highest[order],
+        mean=mean[order],
+        trusted=np.zeros(len(rows), dtype=bool),
     )
 
 
-def _check_names(table: pa.Table, sources: Sequence[str], scorer: str | None) -> None:
-    known = pc.unique(table.column("source")).to_pylist()
-    unknown = [source for source in sources if source not in known]
-    if unknown or not sources:
-        raise DataError(f"sources: no candidates from {unknown or 'no source'}; there are some from {sorted(known)}")
-    scorers = pc.unique(table.column("scorer")).to_pylist()
-    if scorer is not None and scorer not in scorers:
-        raise DataError(f"scorer: no scores by {scorer!r}; there are some by {sorted(scorers)}")
+@dataclass(frozen=True)
+class _Columns:
+    """The candidates with ids as codes: a code's place in `queries`, `docs` ... holds the id, once for all rows."""
 
+    query: np.ndarray
+    doc: np.ndarray
+    source: np.ndarray
+    scorer: np.ndarray
+    rank: np.ndarray
+    score: np.ndarray
+    positive: np.ndarray
+    queries: np.ndarray
+    docs: np.ndarray
+    sources: np.ndarray
+    scorers: np.ndarray
 
-def _check_scored(joined: pa.Table, scorer: str | None) -> None:
-    lacking = joined.filter(pc.or_(pc.is_null(joined.column("score_max")), pc.is_null(joined.column("score_max_min"))))
-    if lacking.num_rows:
-        first = [
-            Problem("candidates", None, f"query {row['query_id']!r}, document {row['doc_id']!r}")
-            for row in lacking.slice(0, 20).select(["query_id", "doc_id"]).to_pylist()
-        ]
-        raise DataError(
-            f"{lacking.num_rows} candidates or their positives have no score by {scorer or 'their own source'!r}; "
-            "rescore all candidates by it first",
-            first,
+    @classmethod
+    def of(cls, candidates: Candidates) -> _Columns:
+        query, queries = encode(candidates.column("query_id"))
+        doc, docs = encode(candidates.column("doc_id"))
+        source, sources = encode(candidates.column("source"))
+        scorer, scorers = encode(candidates.column("scorer"))
+        return cls(
+            query=query,
+            doc=doc,
+            source=source,
+            scorer=scorer,
+            rank=pc.fill_null(candidates.column("rank"), _UNRANKED).to_numpy().astype(np.int64),
+            score=candidates.column("score").to_numpy(),
+            positive=candidates.column("is_positive").to_numpy(),
+            queries=np.array(queries, dtype=object),
+            docs=np.array(docs, dtype=object),
+            sources=np.array(sources, dtype=object),
+            scorers=np.array(scorers, dtype=object),
         )
 
+    @cached_property
+    def pair(self) -> np.ndarray:
+        """One number for each query and document."""
+        numbers: np.ndarray = self.query * len(self.docs) + self.doc
+        return numbers
 
-def _arrays(joined: pa.Table) -> Pool:
-    def strings(name: str) -> np.ndarray:
-        # One string object for each distinct value, not for each row.
-        encoded = joined.column(name).combine_chunks().dictionary_encode()
-        values = np.array(encoded.dictionary.to_pylist(), dtype=object)
-        shared: np.ndarray = values[encoded.indices.to_numpy()]
-        return shared
+    @cached_property
+    def scored(self) -> np.ndarray:
+        """One number for each query, document and scorer."""
+        numbers: np.ndarray = self.pair * len(self.scorers) + self.scorer
+        return numbers
 
-    def numbers(name: str) -> np.ndarray:
-        values: np.ndarray = joined.column(name).to_numpy().astype(np.float64)
-        return values
+    def pairs_by(self, scorers: np.ndarray, rows: np.ndarray) -> np.ndarray:
+        """Return the number that `scored` gives the pair of each row with a scorer."""
+        numbers: np.ndarray = self.pair[rows] * len(self.scorers) + scorers
+        return numbers
 
-    return Pool(
-        query_ids=strings("query_id"),
-        doc_ids=strings("doc_id"),
-        sources=strings("source"),
-        ranks=joined.column("rank").to_numpy().astype(np.int64),
-        scorers=strings("scorer"),
-        scores=numbers("score_max"),
-        lowest=numbers("score_max_min"),
-        highest=numbers("score_max_max"),
-        mean=numbers("score_max_mean"),
-        trusted=np.zeros(joined.num_rows, dtype=bool),
-    )
+    def scorer_code(self, name: str) -> np.ndarray:
+        """Return the code of a scorer, -1 where there is none."""
+        code: np.ndarray = np.append(np.flatnonzero(self.scorers == name), -1)[0]
+        return code
+
+    @cached_property
+    def source_scorers(self) -> np.ndarray:
+        """The code of each source's own scorer."""
+        return np.array([self.scorer_code(name) for name in self.sources], dtype=np.int64)
+
+    @cached_property
+    def query_order(self) -> np.ndarray:
+        """The place of each query's id among the ids in order."""
+        return _places(self.queries)
+
+    @cached_property
+    def doc_order(self) -> np.ndarray:
+        """The place of each document's id among the ids in order."""
+        return _places(self.docs)
+
+
+def _places(ids: np.ndarray) -> np.ndarray:
+    places: np.ndarray = np.argsort(np.argsort(ids, kind="stable"))
+    return places
+
+
+def _best_proposals(columns: _Columns, sources: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
+    """Return the row of each pair's best rank, in the first source that gives it, and that source's place."""
+    places = np.array([sources.index(name) if name in sources else -1 for name in columns.sources], dtype=np.int64)
+    priorities = places[columns.source]
+    rows = np.flatnonzero((priorities >= 0) & (columns.rank != _UNRANKED))
+    rows = rows[np.lexsort((priorities[rows], columns.rank[rows], columns.pair[rows]))]
+    first = np.flatnonzero(np.diff(columns.pair[rows], prepend=-1))
+    rows = rows[first]
+    return rows, priorities[rows]
+
+
+def _look_up(keys: np.ndarray, values: np.ndarray, wanted: np.ndarray) -> np.ndarray:
+    """Return the value of each wanted key, nan where no row has it."""
+    distinct, rows = np.unique(keys, return_index=True)
+    place = np.minimum(np.searchsorted(distinct, wanted), len(distinct) - 1)
+    found: np.ndarray = np.where(distinct[place] == wanted, values[rows[place]], np.nan)
+    return found
+
+
+def _positive_scores(columns: _Columns, wanted: np.ndarray) -> list[np.ndarray]:
+    """Return the lowest, the highest and the mean score of the positives of each (query, scorer), nan without any."""
+    positives = np.flatnonzero(columns.positive)
+    _, once = np.unique(columns.scored[positives], return_index=True)
+    rows = positives[once]
+    groups = columns.query[rows] * len(columns.scorers) + columns.scorer[rows]
+    order = np.argsort(groups, kind="stable")
+    groups, scores = groups[order], columns.score[rows][order]
+    distinct, starts, counts = np.unique(groups, return_index=True, return_counts=True)
+    if len(distinct) == 0:
+        return [np.full(len(wanted), np.nan)] * 3
+    sums = np.add.reduceat(scores, starts)
+    spread = (np.minimum.reduceat(scores, starts), np.maximum.reduceat(scores, starts), sums / counts)
+    return [_look_up(distinct, values, wanted) for values in spread]
+
+
+def _check_names(columns: _Columns, sources: Sequence[str], scorer: str | None) -> None:
+    unknown = [source for source in sources if source not in columns.sources]
+    if unknown or not sources:
+        known = sorted(columns.sources)
+        raise DataError(f"sources: no candidates from {unknown or 'no source'}; there are some from {known}")
+    if scorer is not None and scorer not in columns.scorers:
+        raise DataError(f"scorer: no scores by {scorer!r}; there are some by {sorted(columns.scorers)}")
+
+
+def _check_scored(columns: _Columns, lacking: np.ndarray, scorer: str | None) -> None:
+    if len(lacking):
+        pairs = zip(columns.queries[columns.query[lacking[:20]]], columns.docs[columns.doc[lacking[:20]]], strict=True)
+        raise DataError(
+            f"{len(lacking)} candidates or their positives have no score by {scorer or 'their own source'!r}; "
+            "rescore all candidates by it first",
+            [Problem("candidates", None, f"query {query!r}, document {doc!r}") for query, doc in pairs],
+        )

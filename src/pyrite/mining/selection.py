@@ -7,8 +7,10 @@ from dataclasses import dataclass
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from pyrite.data import Candidates, Corpus, Negatives, Qrels, Queries, Removals
+from pyrite.errors import DataError
 from pyrite.mining.audit import Audit, audit
 from pyrite.mining.filters import FilterSettings
 from pyrite.mining.masking import Known, Masking, masks
@@ -92,10 +94,11 @@ def select_negatives(
         settings: Sources, scorer, masks, filters and sampler.
 
     Raises:
-        DataError: A source or scorer is unknown, a score is missing, or a candidate is not in
-            the corpus.
+        DataError: A source or scorer is unknown, a score is missing, a candidate is not in the
+            corpus, or the candidates were mined with another grade threshold.
     """
-    sources = settings.sources or tuple(sorted(set(candidates.column("source").to_pylist())))
+    _check_threshold(candidates, settings.masking.grade_threshold)
+    sources = settings.sources or tuple(sorted(pc.unique(candidates.column("source")).to_pylist()))
     pool = build_pool(candidates, sources, settings.scorer)
     proposed = pool
     drops = _Drops()
@@ -109,6 +112,15 @@ def select_negatives(
     drawn = pool.take(settings.sampler.draw(pool))
     counts = audit(proposed, drops.gates, pool, drawn, settings.sampler.count)
     return SelectionResult(_negatives(drawn), drops.table(counts, sources, settings.scorer), counts)
+
+
+def _check_threshold(candidates: Candidates, threshold: int) -> None:
+    mined = candidates.metadata.get("grade_threshold", threshold)
+    if mined != threshold:
+        raise DataError(
+            f"the candidates were mined with grade_threshold {mined}, and masking.grade_threshold is {threshold}: "
+            "the positives that filters compare with would be others; use the same for both"
+        )
 
 
 def _apply_masks(pool: Pool, known: Known, settings: Masking, drops: _Drops) -> Pool:

@@ -22,18 +22,18 @@ if TYPE_CHECKING:
 __all__ = ["StaticEncoder", "TokenCache", "mean_vectors", "tokenise"]
 
 # The tokenizer's own records of a text are many times larger than its ids: few texts at a time.
-_TEXTS_AT_ONCE = 256
+_TEXTS_AT_ONCE = 64
 
 
 def tokenise(tokenizer: Tokenizer, texts: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
-    """Return the tokens of texts as (ids, offsets): int64, shapes (tokens,) and (len(texts),)."""
+    """Return the tokens of texts as (ids, offsets): int32, shapes (tokens,) and (len(texts),)."""
     parts: list[np.ndarray] = []
     for start in range(0, len(texts), _TEXTS_AT_ONCE):
         encoded = tokenizer.encode_batch_fast(list(texts[start : start + _TEXTS_AT_ONCE]), add_special_tokens=False)
-        parts += [np.array(one.ids, dtype=np.int64) for one in encoded]
+        parts += [np.array(one.ids, dtype=np.int32) for one in encoded]
     lengths = np.array([len(part) for part in parts], dtype=np.int64)
-    ids = np.concatenate(parts) if parts else np.zeros(0, dtype=np.int64)
-    return ids, np.cumsum(lengths) - lengths
+    ids = np.concatenate(parts) if parts else np.zeros(0, dtype=np.int32)
+    return ids, (np.cumsum(lengths) - lengths).astype(np.int32)
 
 
 def mean_vectors(table: Tensor, ids: np.ndarray, offsets: np.ndarray) -> np.ndarray:
@@ -41,8 +41,8 @@ def mean_vectors(table: Tensor, ids: np.ndarray, offsets: np.ndarray) -> np.ndar
 
     Args:
         table: A vector for each token: float32, shape (V, D).
-        ids: Tokens of all texts: int64, shape (tokens,).
-        offsets: Where each text begins: int64, shape (texts,).
+        ids: Tokens of all texts: int32, shape (tokens,).
+        offsets: Where each text begins: int32, shape (texts,).
 
     Returns:
         float32, shape (texts, D).

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from pyrite.data import Corpus, Document
-from pyrite.data.text import copy_keys, normalise
+from pyrite.data.text import copy_keys, normalise, text_key
 
 
 @pytest.mark.parametrize(
@@ -33,4 +33,12 @@ def test_keys_follow_texts_and_titles_only_where_there_is_no_text() -> None:
         Document("4", " ", "a title"),
         Document("5", "a title"),
     ]
-    assert copy_keys(Corpus.from_rows(documents)) == ["a text", "a text", "title:a title", "title:a title", "a title"]
+    one, two, three, four, five = copy_keys(Corpus.from_rows(documents))
+    assert one == two
+    assert three == four
+    assert len({one, three, five}) == 3
+
+
+def test_an_empty_text_has_no_key() -> None:
+    assert text_key(" \n") == ""
+    assert text_key("A  text") == text_key("a text") != text_key("a test")

@@ -1,0 +1,29 @@
+"""The small pipeline and the files that it reads, for tests and for the processes that they start."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from pyrite.data.formats.beir import write_beir
+from pyrite.pipeline.store import Store
+from pyrite.testing.models import write_static_model
+from pyrite.testing.tiny import tiny_collection
+
+PIPELINE = Path(__file__).with_name("small.yaml")
+STEPS = 29
+
+
+def write_inputs(folder: Path) -> None:
+    """Write the tiny collection as a BEIR folder, and a static encoder of its words."""
+    tiny = tiny_collection()
+    write_beir(tiny, folder / "tiny")
+    write_static_model(folder / "words", [*tiny.corpus.texts(), *tiny.queries.texts()])
+
+
+def fingerprints(store: Store) -> dict[str, str]:
+    """Return {STEP.OUTPUT: fingerprint} of all that a store holds."""
+    return {
+        f"{entry.manifest.step}.{name}": output.fingerprint
+        for entry in store.entries()
+        for name, output in entry.manifest.outputs.items()
+    }
