@@ -112,9 +112,14 @@ class Corpus(_TextTable):
     kind, row, key = "corpus", Document, ("doc_id",)
     schema = _schema(("doc_id", _S), ("text", _S), ("title", _S))
 
-    def texts(self) -> list[str]:
-        """Return what an encoder or an index reads: the title, a space and the text."""
-        titles, texts = self.column("title").to_pylist(), self.column("text").to_pylist()
+    def texts(self, rows: range | None = None) -> list[str]:
+        """Return what an encoder or an index reads: the title, a space and the text.
+
+        Args:
+            rows: Consecutive rows, so that a large corpus need not be held as text; None for all.
+        """
+        some = self.arrow if rows is None else self.arrow.slice(rows.start, len(rows))
+        titles, texts = some.column("title").to_pylist(), some.column("text").to_pylist()
         return [f"{title} {text}".strip() if title else text for title, text in zip(titles, texts, strict=True)]
 
 

@@ -52,14 +52,13 @@ def embed(settings: EmbedSettings, inputs: EmbedInputs, context: Context) -> Emb
         precision=settings.precision,
         batch_size=resources.encode_batch_size,
     )
-    texts = inputs.corpus.texts()
-    ranges = shard_ranges(len(texts), resources.shard_size)
-    with context.progress("encode", len(texts), "documents") as advance:
+    corpus = inputs.corpus
+    ranges = shard_ranges(len(corpus), resources.shard_size)
+    with context.progress("encode", len(corpus), "documents") as advance:
 
         def encode(rows: range, path: Path) -> None:
-            write_shard(encoder, texts[rows.start : rows.stop], path)
-            advance(len(rows))
+            write_shard(encoder, corpus.texts(rows), path)
 
-        shards = context.map_shards("embeddings", ranges, encode)
-    embeddings = join_shards(encoder, inputs.corpus, shards)
+        shards = context.map_shards("embeddings", ranges, encode, advance)
+    embeddings = join_shards(encoder, corpus, shards)
     return EmbedOutputs(DenseStore(DenseIndex(embeddings, None), inputs.model, settings.precision))

@@ -140,14 +140,13 @@ def encode_corpus(
         advance: Called with the rows of each finished shard.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    texts = corpus.texts()
     shards = []
-    for rows in shard_ranges(len(texts), shard_size):
+    for rows in shard_ranges(len(corpus), shard_size):
         # The name holds the rows, so that two layouts never mix.
         path = folder / f"{rows.start:010d}-{rows.stop:010d}.npy"
         if not path.exists():
             partial = path.with_suffix(".partial")
-            write_shard(encoder, texts[rows.start : rows.stop], partial)
+            write_shard(encoder, corpus.texts(rows), partial)
             partial.replace(path)
         shards.append(path)
         advance(len(rows))

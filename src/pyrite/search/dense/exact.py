@@ -23,7 +23,7 @@ __all__ = ["DenseHits", "exact_search", "pair_scores"]
 # apart than the rounding error, so that a few are enough to certify nearly every query.
 SLACK = 32
 _QUERY_BLOCK = 256
-_DOCUMENT_BLOCK = 16_384
+_DOCUMENT_BLOCK = 8_192
 _UNIT_ROUNDOFF = 2.0**-24
 # Scores are given to nine digits: what is left after that is rounding in float64.
 _DIGITS = 9
@@ -116,20 +116,19 @@ def _blockwise(queries: np.ndarray, embeddings: Embeddings, kept: int) -> tuple[
     where = np.zeros((len(queries), 0), dtype=np.int64)
     for first, shard in embeddings.blocks():
         for start in range(0, len(shard), _DOCUMENT_BLOCK):
-            rows = shard[start : start + _DOCUMENT_BLOCK]
-            scores = np.hstack([best, queries @ rows.T])
-            block = np.broadcast_to(np.arange(len(rows)) + first + start, (len(queries), len(rows)))
-            found = np.hstack([where, block])
-            best, where = _keep_best(scores, found, kept)
+            scores, columns = _keep_best(queries @ shard[start : start + _DOCUMENT_BLOCK].T, kept)
+            best, chosen = _keep_best(np.hstack([best, scores]), kept)
+            where = np.take_along_axis(np.hstack([where, columns + first + start]), chosen, axis=1)
     order = np.argsort(-best, axis=1, kind="stable")
     return np.take_along_axis(best, order, axis=1), np.take_along_axis(where, order, axis=1)
 
 
-def _keep_best(scores: np.ndarray, found: np.ndarray, kept: int) -> tuple[np.ndarray, np.ndarray]:
+def _keep_best(scores: np.ndarray, kept: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return the `kept` largest of each row, in no order, and their columns; all where there are fewer."""
     if scores.shape[1] <= kept:
-        return scores, found
-    chosen = np.argpartition(scores, scores.shape[1] - kept, axis=1)[:, -kept:]
-    return np.take_along_axis(scores, chosen, axis=1), np.take_along_axis(found, chosen, axis=1)
+        return scores, np.broadcast_to(np.arange(scores.shape[1]), scores.shape)
+    columns = np.argpartition(scores, scores.shape[1] - kept, axis=1)[:, -kept:]
+    return np.take_along_axis(scores, columns, axis=1), columns
 
 
 def _search_float64(
