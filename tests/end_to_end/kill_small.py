@@ -1,16 +1,17 @@
 """Run the small pipeline and kill it, again and again; write what happened as JSON lines.
 
-Started by test_kill_and_resume.py. Arguments: where to kill, a folder to work in, a stride.
+Started by test_kill_and_resume.py. Arguments: where to kill, a folder to work in, a number.
 
-- `events`: one store, killed at each event that no try before it was killed at.
-- `files`: one store, killed before each file operation likewise; every `stride`-th, and all on checkpoints.
-- `each-event`: a store for each event, killed there once and run again; every `stride`-th.
+- `events`: one store, killed at each event that no try before was killed at. The number means nothing.
+- `files`: one store, killed before file operations likewise: all that save checkpoints, one in `number` of the rest.
+- `each-event`: as many stores as there are events, each killed at its own event, once; every `number`-th event.
 
-The first line tells of a run that nobody killed. Each run is a fork of this process, which has imported everything.
+The first line tells of a run that nobody killed. Each try is a fork of this process, which has imported everything.
 """
 
 from __future__ import annotations
 
+import gc
 import json
 import os
 import re
@@ -33,9 +34,9 @@ from pyrite.pipeline.store import Store
 from pyrite.pipeline.verification import verify_entry
 from pyrite.stages import CATALOG
 
-_OPERATIONS = {"open", "os.rename", "os.link", "os.mkdir", "os.remove", "os.rmdir", "os.symlink"}
+_OPERATIONS = {"open", "os.rename", "os.link", "os.mkdir", "os.remove", "os.rmdir", "os.symlink", "shutil.rmtree"}
 _WRITING = os.O_WRONLY | os.O_RDWR | os.O_CREAT
-_CHANGING = re.compile(r"\d+(?=\.partial)|\d{8}T\d{6}Z-small(-\d+)?|pyrite-\w+")
+_CHANGING = re.compile(r"(?<=\.)\d+(?=\.partial)|\d{8}T\d{6}Z-small(-\d+)?")
 _MOST_TRIES = 2000
 
 
@@ -55,10 +56,16 @@ class Journal:
 
 
 class Watcher:
-    """Notes events, and kills the process at a point where no try before this one was killed."""
+    """Notes events, and kills the process at a point where no try before this one was killed.
 
-    def __init__(self, place: Path, mode: str, stride: int) -> None:
-        self.place, self.mode, self.stride = place, mode, stride
+    Args:
+        place: The folder of the store, of the runs and of what is noted; it outlives the tries.
+        mode: Where to kill, or "never".
+        number: With "files", one in so many operations; with "each-event", the event, from 1.
+    """
+
+    def __init__(self, place: Path, mode: str, number: int) -> None:
+        self.place, self.mode, self.number = place, mode, number
         self.events, self.kills = Journal(place / "events"), Journal(place / "kills")
         self._met = set(self.kills.lines())
         self._seen = 0
@@ -67,11 +74,11 @@ class Watcher:
     def event(self, event: Event) -> None:
         text = f"{event.kind} {event.step} {event.text} {event.done}"
         self.events.add(text)
-        if self.mode == "events":
+        if self.mode == "events" and event.kind != "step-cached":
             self.point(text)
-        elif self.mode == "each-event":
+        elif self.mode == "each-event" and not self._met:
             self._seen += 1
-            if self._seen == self.stride:
+            if self._seen == self.number:
                 self.point(text)
 
     def operation(self, name: str, arguments: tuple[object, ...]) -> None:
@@ -91,7 +98,7 @@ class Watcher:
 
     def _operation(self, name: str, path: str) -> None:
         text = _CHANGING.sub("*", f"{name} {path.removeprefix(str(self.place))}")
-        if "/checkpoints" in path or zlib.crc32(text.encode()) % self.stride == 0:
+        if "/checkpoints" in path or zlib.crc32(text.encode()) % self.number == 0:
             self.point(text)
 
     def point(self, text: str) -> None:
@@ -100,23 +107,25 @@ class Watcher:
             os.kill(os.getpid(), signal.SIGKILL)
 
 
-def main(mode: str, folder: Path, stride: int) -> None:
+def main(mode: str, folder: Path, number: int) -> None:
     small.write_inputs(folder)
     os.chdir(folder)
     pipeline = read_pipeline(small.PIPELINE, CATALOG)
     # In this process, so that those to come need not import anything.
     run(pipeline, folder / "whole", "never", 0)
     report(folder / "whole")
+    gc.freeze()
     if mode == "each-event":
-        for number in range(1, len(Journal(folder / "whole" / "events").lines()) + 1, stride):
-            kill_until_done(pipeline, folder / f"killed-{number}", mode, number)
+        events = len(Journal(folder / "whole" / "events").lines()) - 1
+        for event in range(1, events + 1, number):
+            kill_until_done(pipeline, folder / f"killed-{event}", mode, event)
     else:
-        kill_until_done(pipeline, folder / "killed", mode, stride)
+        kill_until_done(pipeline, folder / "killed", mode, number)
 
 
-def kill_until_done(pipeline: Pipeline, place: Path, mode: str, stride: int) -> None:
+def kill_until_done(pipeline: Pipeline, place: Path, mode: str, number: int) -> None:
     for _ in range(_MOST_TRIES):
-        status = fork(lambda: run(pipeline, place, mode, stride))
+        status = fork(lambda: run(pipeline, place, mode, number))
         if not os.WIFSIGNALED(status):
             break
     if status:
@@ -139,9 +148,9 @@ def fork(work: Callable[[], None]) -> int:
     return os.waitpid(child, 0)[1]
 
 
-def run(pipeline: Pipeline, place: Path, mode: str, stride: int) -> None:
+def run(pipeline: Pipeline, place: Path, mode: str, number: int) -> None:
     place.mkdir(exist_ok=True)
-    watcher = Watcher(place, mode, stride)
+    watcher = Watcher(place, mode, number)
     watcher.events.add("try")
     if mode == "files":
         os.fsync = watcher.sync

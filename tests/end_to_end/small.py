@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 from pyrite.data.formats.beir import write_beir
@@ -25,5 +26,18 @@ def fingerprints(store: Store) -> dict[str, str]:
     return {
         f"{entry.manifest.step}.{name}": output.fingerprint
         for entry in store.entries()
+        for name, output in entry.manifest.outputs.items()
+    }
+
+
+def fingerprints_of_run(folder: Path) -> dict[str, str]:
+    """Return {STEP.OUTPUT: fingerprint} of what the latest run of a working folder made or found."""
+    store = Store(folder / ".pyrite" / "store")
+    record = json.loads((folder / "runs" / "latest" / "run.json").read_text())
+    steps = [(step["id"], store.find(step["kind"], step["key"])) for step in record["steps"]]
+    return {
+        f"{step_id}.{name}": output.fingerprint
+        for step_id, entry in steps
+        if entry is not None
         for name, output in entry.manifest.outputs.items()
     }

@@ -126,7 +126,7 @@ steps:
         ("- a\n", "p.yaml: wants a mapping (given: ['a'])"),
         (
             "steps: {a: {stage: count}}\n",
-            "p.yaml: name: wants a name without '/' that does not start with '.' (given: None)",
+            "p.yaml: name: wants a printable name without '/' that does not start with '.' (given: None)",
         ),
         ("name: n\n", "p.yaml: steps: there is no step; wants a mapping from ids to steps"),
         (
@@ -211,3 +211,12 @@ def test_an_input_may_come_from_the_store(bench: Bench, tmp_path: Path) -> None:
     total = text.replace("count/", "total/").format(key=done["sum"].key[:10], output="total")
     with pytest.raises(PlanError, match="is of the kind 'total'; wants: numbers"):
         build_plan(bench.pipeline(total), bench.store)
+
+
+@pytest.mark.parametrize("value", ["2001-13-45", "!!int abc"])
+def test_a_value_that_yaml_itself_refuses(faults: Callable[[str], list[str]], value: str) -> None:
+    assert "no valid YAML" in faults(f"name: {value}\nsteps: {{}}\n")[0]
+
+
+def test_a_name_that_no_folder_can_have(faults: Callable[[str], list[str]]) -> None:
+    assert "name: wants a printable name" in faults('name: "a\\0b"\nsteps: {}\n')[1]

@@ -185,3 +185,19 @@ def test_outputs_of_runs_are_located(bench: Bench) -> None:
         bench.runs.locate("lates:data.numbers")
     with pytest.raises(StoreError, match="the run has no such step"):
         bench.runs.locate("latest:date.numbers")
+
+
+def test_a_damaged_output_says_how_to_be_made_again(bench: Bench) -> None:
+    entry = bench.store.resolve(keys_of(bench)["sum"])
+    for file in entry.output("total").iterdir():
+        file.write_text("{")
+    with pytest.raises(StoreError, match=r"is damaged, it cannot be opened .* to have the step done again"):
+        bench.store.open_output(StoredOutput("total", entry.key, "total"), [ns.Total])
+
+
+def test_a_manifest_that_lost_an_output_is_damaged(bench: Bench) -> None:
+    entry = bench.store.resolve(keys_of(bench)["sum"])
+    manifest = json.loads((entry.folder / "manifest.json").read_text())
+    (entry.folder / "manifest.json").write_text(json.dumps({**manifest, "outputs": {}}))
+    found = bench.store.resolve(entry.key)
+    assert verify_entry(found, ns.CATALOG) == ["the manifest does not name the output 'total'"]

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from cyclopts import App, CycloptsError, Group
 
 from pyrite import __version__
-from pyrite.cli.replies import Reply
+from pyrite.cli.replies import Reply, say
 from pyrite.errors import PyriteError, StageError
 from pyrite.stages import CATALOG
 
@@ -49,17 +49,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except CycloptsError as error:
         return _fail(str(error), error, given, code=2)
     except PyriteError as error:
-        if isinstance(error, StageError) and error.__cause__ and not isinstance(error.__cause__, PyriteError):
+        if isinstance(error, StageError) and error.__cause__ and _is_fault(error.__cause__):
             _show_traceback(error.__cause__)
         return _fail(str(error), error, given, code=1)
     except KeyboardInterrupt as error:
         return _fail("interrupted; what was finished is kept", error, given, code=130)
-    except BrokenPipeError:
-        # Whoever read the answer has seen enough; the interpreter would complain when it closes the stream.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
     except Exception as error:
-        _show_traceback(error)
+        if _is_fault(error):
+            _show_traceback(error)
         return _fail(f"{type(error).__name__}: {error}", error, given, code=1)
 
 
@@ -69,7 +66,7 @@ def _quieten_libraries(arguments: Sequence[str]) -> None:
     for handler in logging.getLogger().handlers:
         # Some loggers are set to DEBUG by their own libraries; what counts for those is the handler.
         handler.setLevel(logging.WARNING)
-    if "--quiet" in arguments or not sys.stderr.isatty():
+    if "--quiet" in arguments or sys.stderr is None or not sys.stderr.isatty():
         os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
 
 
@@ -77,8 +74,10 @@ def _answer(arguments: Sequence[str]) -> int:
     reply = build_app(arguments)(arguments, exit_on_error=False, print_error=False)
     if not isinstance(reply, Reply):
         return 0
-    reply.write()
-    return reply.code
+    if reply.write():
+        return reply.code
+    say(sys.stderr, "error: standard output cannot be written to; the command was carried out all the same\n")
+    return 1
 
 
 def build_app(arguments: Sequence[str]) -> App:
@@ -122,13 +121,19 @@ def _add_stages(app: App, arguments: Sequence[str]) -> None:
 
 def _fail(message: str, error: BaseException, arguments: Sequence[str], code: int) -> int:
     """Say what went wrong, on standard error, and on standard output as well where JSON is wanted."""
-    sys.stderr.write(f"error: {message}\n")
+    say(sys.stderr, f"error: {message}\n")
     if "--json" in arguments:
-        text = json.dumps({"error": {"type": type(error).__name__, "message": message}}, ensure_ascii=False, indent=2)
-        sys.stdout.write(f"{text}\n")
+        text = json.dumps({"error": {"type": type(error).__name__, "message": message}}, indent=2)
+        say(sys.stdout, f"{text}\n")
     return code
 
 
+def _is_fault(error: BaseException) -> bool:
+    """Say whether an error is a fault in the code: neither told on purpose nor the system's, such as a full disk."""
+    refused = isinstance(error, OSError | MemoryError) and not isinstance(error, FileNotFoundError)
+    return not refused and not isinstance(error, PyriteError)
+
+
 def _show_traceback(error: BaseException) -> None:
-    sys.stderr.write("".join(traceback.format_exception(error)))
-    sys.stderr.write("This is a fault in Pyrite or in a plug-in: please report it with the text above.\n")
+    say(sys.stderr, "".join(traceback.format_exception(error)))
+    say(sys.stderr, "This is a fault in Pyrite or in a plug-in: please report it with the text above.\n")

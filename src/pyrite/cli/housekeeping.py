@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pyrite.cli.options import Files, Options, Switch
 from pyrite.cli.replies import Reply, table
-from pyrite.errors import StoreError
+from pyrite.errors import SettingsError, StoreError
 from pyrite.pipeline.definition import read_pipeline
 from pyrite.pipeline.garbage import Garbage, collect_garbage, find_garbage
 from pyrite.pipeline.plan import build_plan
@@ -74,13 +74,15 @@ def stages(*, options: Options = _NO_OPTIONS) -> Reply:
 
 
 def _kept(store: Store, files: Files, last_runs: int | None, options: Options) -> set[str]:
+    if last_runs is not None and last_runs < 0:
+        raise SettingsError(f"--keep-runs: wants a number from 0 up, not {last_runs}")
     records = [record for _, record in options.open_runs().records()]
     if not records and not files and last_runs is None:
         raise StoreError(
             f"{options.runs}: holds no run, so nothing says what to keep; give the folder of runs (--runs), pipeline "
             "files (--keep FILE), or --keep-runs 0 to keep nothing"
         )
-    chosen = records if last_runs is None else records[: max(last_runs, 0)]
+    chosen = records if last_runs is None else records[:last_runs]
     keys = {step.key for record in chosen for step in record.steps}
     for file in files:
         keys |= {step.key for step in build_plan(read_pipeline(file, CATALOG), store).steps.values()}

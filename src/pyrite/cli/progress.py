@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, TextIO
 
+from pyrite.cli.replies import say
 from pyrite.pipeline.events import Event, Observer, ignore
 
 if TYPE_CHECKING:
@@ -19,7 +20,7 @@ __all__ = ["PlainProgress", "RichProgress", "show_progress"]
 @contextmanager
 def show_progress(quiet: bool) -> Iterator[Observer]:
     """Yield what shows a run's events in the way that fits standard error."""
-    if quiet:
+    if quiet or sys.stderr is None:
         yield ignore
     elif sys.stderr.isatty():
         with _rich_progress() as progress:
@@ -41,23 +42,25 @@ class PlainProgress:
         self._stream, self._interval, self._clock = stream, interval, clock
         self._current: tuple[str, str] | None = None
         self._started = self._shown = clock()
+        self._done_before = 0
 
     def __call__(self, event: Event) -> None:
         """Show an event."""
         line = self._progress(event) if event.kind == "progress" else _describe(event)
         if line:
-            self._stream.write(f"{event.step}: {line}\n")
-            self._stream.flush()
+            say(self._stream, f"{event.step}: {line}\n")
 
     def _progress(self, event: Event) -> str | None:
         now = self._clock()
         if self._current != (event.step, event.text):
             self._current = (event.step, event.text)
             self._started = self._shown = now
+            self._done_before = event.done
         if now - self._shown < self._interval:
             return None
         self._shown = now
-        return _rate_line(event, now - self._started)
+        elapsed = now - self._started
+        return _rate_line(event, (event.done - self._done_before) / elapsed if elapsed > 0 else 0.0)
 
 
 class RichProgress:
@@ -127,9 +130,8 @@ def _describe(event: Event) -> str | None:
     return lines.get(event.kind)
 
 
-def _rate_line(event: Event, elapsed: float) -> str:
+def _rate_line(event: Event, rate: float) -> str:
     """Return how far something is, how fast it goes and how long it still takes."""
-    rate = event.done / elapsed if elapsed > 0 else 0.0
     if event.total is None:
         return f"{event.text}: {event.done:,} {event.unit}, {rate:,.1f}/s"
     share = f"{event.done / event.total:.0%}" if event.total else "100%"

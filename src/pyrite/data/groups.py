@@ -18,7 +18,8 @@ def training_groups(qrels: Qrels, negatives: Negatives | None = None, grade_thre
         grade_threshold: The lowest grade that makes a positive, from 1.
 
     Raises:
-        DataError: No query has a positive, or a negative is one of its query's positives.
+        DataError: No query has a positive, a negative is one of its query's positives, or there are negatives and not
+            one of them is for a query with a positive.
 
     Example:
         >>> qrels = Qrels.from_columns(query_id=["q"], doc_id=["d"], grade=[1], source=["human"])
@@ -40,6 +41,11 @@ def training_groups(qrels: Qrels, negatives: Negatives | None = None, grade_thre
         groups.append(TrainingGroup(query_id, positives, tuple(d for d, _ in chosen), None if plain else weights))
     if not groups:
         raise DataError(f"no training query has a document of grade {grade_threshold} or more")
+    if mined and mined.keys().isdisjoint(group.query_id for group in groups):
+        raise DataError(
+            f"not one of the {len(mined)} queries that have negatives (such as {min(mined)!r}) is among the "
+            f"{len(groups)} that have positives (such as {groups[0].query_id!r}); were they mined for another split?"
+        )
     return TrainingSet.from_rows(groups)
 
 

@@ -57,8 +57,12 @@ class Table(Generic[Row]):
 
     @classmethod
     def from_rows(cls, rows: Iterable[Row], metadata: Mapping[str, Any] | None = None) -> Self:
-        """Build a table from records."""
-        batches = list(_batches(cls.schema, rows))
+        """Build a table from records.
+
+        Raises:
+            DataError: A row is no record of the table's class, a value does not fit its column, or as in `Table`.
+        """
+        batches = list(_batches(cls, rows))
         return cls(pa.Table.from_batches(batches, cls.schema), metadata)
 
     @classmethod
@@ -226,9 +230,9 @@ class TableWriter:
         """Append records.
 
         Raises:
-            DataError: A value does not fit its column.
+            DataError: A row is no record of the table's class, or a value does not fit its column.
         """
-        for batch in _batches(self._table.schema, rows):
+        for batch in _batches(self._table, rows):
             self.write_arrow(pa.Table.from_batches([batch]))
 
     def write_arrow(self, arrow: pa.Table) -> None:
@@ -264,11 +268,15 @@ def _array(values: Any, schema: pa.Schema, name: str) -> pa.Array | pa.ChunkedAr
         raise DataError(f"column {name!r}: {error}") from error
 
 
-def _batches(schema: pa.Schema, rows: Iterable[Any]) -> Iterator[pa.RecordBatch]:
+def _batches(table: type[Table[Any]], rows: Iterable[Any]) -> Iterator[pa.RecordBatch]:
+    schema = table.schema
+    names = [field.name for field in dataclasses.fields(table.row)]
     columns: list[list[Any]] = [[] for _ in schema]
     for row in rows:
-        for column, field in zip(columns, dataclasses.fields(row), strict=True):
-            column.append(getattr(row, field.name))
+        if not isinstance(row, table.row):
+            raise DataError(f"a row of a table of kind {table.kind!r} is a {table.row.__name__}, not {row!r:.80}")
+        for column, name in zip(columns, names, strict=True):
+            column.append(getattr(row, name))
         if len(columns[0]) == BATCH_ROWS:
             yield _batch(schema, columns)
             columns = [[] for _ in schema]

@@ -66,6 +66,17 @@ class Known:
         except KeyError as error:
             raise DataError(f"the candidates name a document that the corpus lacks: {error.args[0]!r}") from None
 
+    def query_key(self, query_id: str) -> str:
+        """Return the copy key of a query.
+
+        Raises:
+            DataError: It is not among the queries.
+        """
+        try:
+            return self.query_keys[query_id]
+        except KeyError:
+            raise DataError(f"the candidates name a query that the queries lack: {query_id!r}") from None
+
     def positive_keys(self, query_id: str) -> set[str]:
         """Return the copy keys of a query's positives."""
         judged = self.grades.get(query_id, {})
@@ -95,7 +106,7 @@ def masks(pool: Pool, known: Known, settings: Masking) -> tuple[Pool, list[tuple
     copied = zip(pool.query_ids, keys, strict=True)
     dropped.append(("copy-of-positive", _mask(key in positive_keys[query_id] for query_id, key in copied)))
     copied = zip(pool.query_ids, keys, strict=True)
-    dropped.append(("copy-of-query", _mask(known.query_keys.get(query_id) == key for query_id, key in copied)))
+    dropped.append(("copy-of-query", _mask(known.query_key(query_id) == key for query_id, key in copied)))
     gone = np.any([mask for _, mask in dropped], axis=0)
     dropped.append(("copy", _later_copies(pool, keys, gone)))
     return (replace(pool, trusted=graded == 0) if settings.trust_judged else pool), dropped

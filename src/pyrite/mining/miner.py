@@ -18,6 +18,8 @@ from pyrite.search.retriever import Index, Retriever
 
 __all__ = ["HardNegativeMiner", "MiningResult"]
 
+_RESCORER = "rescorer"
+
 
 @dataclass(frozen=True, slots=True)
 class MiningResult:
@@ -49,7 +51,8 @@ class HardNegativeMiner:
         masking: Grade threshold, and what judgements and ids rule out.
 
     Raises:
-        SettingsError: Two sources share a name, or `rescorer` names none of them.
+        SettingsError: Two sources share a name, `rescorer` names none of them, or is a `PairScorer` beside a source
+            of the name "rescorer".
 
     Example:
         >>> from pyrite.mining import MarginFilter, TopSampler
@@ -77,10 +80,14 @@ class HardNegativeMiner:
             raise SettingsError(f"sources: names must differ, given: {[source.name for source in sources]}")
         if isinstance(rescorer, str) and rescorer not in self._sources:
             raise SettingsError(f"rescorer: {rescorer!r} is none of the sources {sorted(self._sources)}")
+        if not isinstance(rescorer, str | None) and _RESCORER in self._sources:
+            raise SettingsError(
+                f"sources: {_RESCORER!r} is what the scores of the rescorer are called; rename the source"
+            )
         self._rescorer = rescorer
         self.selection = Selection(
             sources=tuple(self._sources),
-            scorer=rescorer if rescorer is None or isinstance(rescorer, str) else "rescorer",
+            scorer=rescorer if rescorer is None or isinstance(rescorer, str) else _RESCORER,
             filters=tuple(filters),
             sampler=sampler or TopSampler(),
             masking=masking or Masking(),

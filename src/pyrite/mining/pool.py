@@ -203,7 +203,8 @@ def _positive_scores(columns: _Columns, wanted: np.ndarray) -> list[np.ndarray]:
     _, once = np.unique(columns.scored[positives], return_index=True)
     rows = positives[once]
     groups = columns.query[rows] * len(columns.scorers) + columns.scorer[rows]
-    order = np.argsort(groups, kind="stable")
+    # By score within a group, so that the sum does not depend on the order of the rows.
+    order = np.lexsort((columns.score[rows], groups))
     groups, scores = groups[order], columns.score[rows][order]
     distinct, starts, counts = np.unique(groups, return_index=True, return_counts=True)
     if len(distinct) == 0:

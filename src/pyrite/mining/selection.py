@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from pyrite.data import Candidates, Corpus, Negatives, Qrels, Queries, Removals
-from pyrite.errors import DataError
+from pyrite.errors import DataError, Problem
 from pyrite.mining.audit import Audit, audit
 from pyrite.mining.filters import FilterSettings
 from pyrite.mining.masking import Known, Masking, masks
@@ -95,9 +95,11 @@ def select_negatives(
 
     Raises:
         DataError: A source or scorer is unknown, a score is missing, a candidate is not in the
-            corpus, or the candidates were mined with another grade threshold.
+            corpus or its query not among the queries, or the candidates were mined with another grade
+            threshold or with judgements that know more positives.
     """
     _check_threshold(candidates, settings.masking.grade_threshold)
+    _check_positives(candidates, qrels, settings.masking.grade_threshold)
     sources = settings.sources or tuple(sorted(pc.unique(candidates.column("source")).to_pylist()))
     pool = build_pool(candidates, sources, settings.scorer)
     proposed = pool
@@ -120,6 +122,22 @@ def _check_threshold(candidates: Candidates, threshold: int) -> None:
         raise DataError(
             f"the candidates were mined with grade_threshold {mined}, and masking.grade_threshold is {threshold}: "
             "the positives that filters compare with would be others; use the same for both"
+        )
+
+
+def _check_positives(candidates: Candidates, qrels: Qrels, threshold: int) -> None:
+    """Check that every positive that was mined with is judged one: masks know no other, and it would be a negative."""
+    given = candidates.arrow.filter(candidates.column("is_positive")).select(["query_id", "doc_id"])
+    judged = qrels.relevant(threshold).arrow.select(["query_id", "doc_id"])
+    lacking = (
+        given.group_by(["query_id", "doc_id"]).aggregate([]).join(judged, judged.column_names, join_type="left anti")
+    )
+    if lacking.num_rows:
+        shown = lacking.sort_by([(name, "ascending") for name in lacking.column_names]).slice(0, 20).to_pylist()
+        raise DataError(
+            f"{lacking.num_rows} positives that the candidates were mined with are not judged {threshold} or more; "
+            "give the judgements that they were mined with, or larger ones",
+            [Problem("qrels", None, f"query {row['query_id']!r}, document {row['doc_id']!r}") for row in shown],
         )
 
 

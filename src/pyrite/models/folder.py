@@ -118,6 +118,8 @@ def _fingerprint_config(file: Path) -> str:
         config = json.loads(file.read_bytes())
     except ValueError as error:
         raise ModelError(f"{file}: not valid JSON ({error}); the model folder is damaged") from error
+    if not isinstance(config, dict):
+        raise ModelError(f"{file}: wants a JSON object, holds a {type(config).__name__}; the model folder is damaged")
     kept = {name: value for name, value in config.items() if name not in _PROVENANCE}
     return hashlib.sha256(json.dumps(kept, sort_keys=True).encode()).hexdigest()
 

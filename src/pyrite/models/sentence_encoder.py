@@ -94,8 +94,10 @@ class SentenceEncoder:
 
     @property
     def is_static(self) -> bool:
-        """Whether the model is a static embedding: a mean of token vectors."""
-        return type(self._model[0]).__name__ == "StaticEmbedding"
+        """Whether the model is a static embedding, a mean of token vectors, with nothing but scaling behind it."""
+        modules: Iterable[Any] = self._model
+        first, *others = (type(module).__name__ for module in modules)
+        return first == "StaticEmbedding" and set(others) <= {"Normalize"}
 
     def encode(self, texts: Sequence[str], role: Role) -> np.ndarray:
         """Return unit vectors: float32, shape (len(texts), dimension)."""
@@ -152,7 +154,7 @@ def load_sentence_transformer(
 
     try:
         model = SentenceTransformer(
-            settings.model,
+            str(settings.local_folder() or settings.model),
             device=None if device == "auto" else device,
             revision=settings.revision,
             trust_remote_code=settings.trust_remote_code,
@@ -167,9 +169,15 @@ def load_sentence_transformer(
         # A checkpoint saved in half precision would otherwise compute in it.
         model.to(_dtype("fp32"))
     if settings.max_length is not None:
-        model.max_seq_length = settings.max_length
+        _set_max_length(model, settings.max_length)
     _set_prompts(model, _resolve_prompts(settings, model))
     return model
+
+
+def _set_max_length(model: SentenceTransformer, tokens: int) -> None:
+    if type(model[0]).__name__ == "StaticEmbedding":
+        raise ModelError("max_length: a static embedding reads every token of a text; leave max_length out")
+    model.max_seq_length = tokens
 
 
 def save_model(model: SentenceTransformer, folder: Path) -> None:

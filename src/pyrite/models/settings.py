@@ -30,7 +30,8 @@ class SentenceTransformerSettings(Settings):
     model: str
     """A folder, or the model's name on the hub."""
     revision: str | None = None
-    """The commit of a hub model; without it the newest is taken, once, and its commit enters the key."""
+    """The commit of a hub model. It enters the key; without it the name alone does, and what was newest when the step
+    first ran is kept."""
     prompts: Literal["auto", "none"] | Prompts = "auto"
     """`auto`: the model's own prompts, else those of its family (E5); `none`; or the two texts."""
     max_length: int | None = Field(default=None, ge=2)

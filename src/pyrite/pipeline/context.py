@@ -80,7 +80,11 @@ class Context:
         yield advance
 
     def map_shards(
-        self, folder_name: str, ranges: Iterable[range], run_one: Callable[[range, Path], None]
+        self,
+        folder_name: str,
+        ranges: Iterable[range],
+        run_one: Callable[[range, Path], None],
+        advance: Callable[[int], None] = lambda rows: None,
     ) -> list[Path]:
         """Make each shard that a former, killed try did not finish.
 
@@ -89,6 +93,7 @@ class Context:
             ranges: The rows of each shard, as `shard_ranges(total, size)` gives them.
             run_one: Gets the rows and a path at which nothing exists, and writes a file or a
                 folder at exactly that path.
+            advance: Gets the number of rows of each shard, made or found: what `progress` yields.
 
         Returns:
             The path of each shard, in the order of the ranges.
@@ -101,6 +106,7 @@ class Context:
             ranges,
             run_one,
             lambda name: self.observe(Event("shard-finished", self.step, name)),
+            advance,
         )
 
     def checkpoint(self) -> None:

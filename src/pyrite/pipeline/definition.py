@@ -122,8 +122,8 @@ def define_pipeline(document: Document, catalog: Mapping[str, Stage], overrides:
 
 
 def _name(name: Any, faults: Faults) -> str:
-    if not isinstance(name, str) or not name or "/" in name or name.startswith("."):
-        faults.add("name", f"wants a name without '/' that does not start with '.' (given: {name!r})")
+    if not isinstance(name, str) or not name or "/" in name or name.startswith(".") or not name.isprintable():
+        faults.add("name", f"wants a printable name without '/' that does not start with '.' (given: {name!r})")
     return str(name)
 
 

@@ -105,7 +105,7 @@ def read_document(path: Path) -> Document:
         mark = error.problem_mark
         where = f"{path}:{mark.line + 1}:{mark.column + 1}" if mark else str(path)
         raise PlanError(f"{where}: no valid YAML: {error.problem or error.context}") from error
-    except (yaml.YAMLError, RecursionError) as error:
+    except (yaml.YAMLError, ValueError, RecursionError) as error:  # ValueError: a date or number that is none
         raise PlanError(f"{path}: no valid YAML: {error}") from error
     faults = Faults(str(path), lines)
     for place in repeated:

@@ -31,7 +31,7 @@ def parse_assignment(text: str) -> tuple[str, Json]:
         raise SettingsError(f"{text!r}: wants PATH=VALUE, such as depth=200")
     try:
         return path, yaml.safe_load(value)
-    except yaml.YAMLError as error:
+    except (yaml.YAMLError, ValueError, RecursionError) as error:  # ValueError: a date or number that is none
         raise SettingsError(f"{path}: the value {value!r} is no valid YAML or JSON") from error
 
 

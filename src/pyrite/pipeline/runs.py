@@ -109,7 +109,7 @@ class Runs:
     """
 
     def __init__(self, root: Path) -> None:
-        self.root = Path(root)
+        self.root = Path(root).expanduser()
 
     def run(self, runner: Runner, plan: Plan) -> FinishedRun:
         """Run a plan and record it.
@@ -179,6 +179,9 @@ class Runs:
         return folder, record
 
     def _make_folder(self, name: str) -> Path:
+        latest = self.root / _LATEST
+        if latest.is_dir() and not latest.is_symlink():
+            raise StoreError(f"{latest}: is a folder, where the link to the latest run goes; rename it")
         try:
             self.root.mkdir(parents=True, exist_ok=True)
             for number in range(1, 1000):
@@ -201,6 +204,10 @@ def _copy_published(plan: Plan, store: Store, folder: Path) -> list[Path]:
             reference = StepOutput(step.id, name)
             source = store.root / step.kind / step.key / name
             if reference in plan.pipeline.publish or (source / _PAGE).is_file():
+                if not source.is_dir():
+                    raise StoreError(
+                        f"{source}: is gone; remove the folder {source.parent} to have the step done again"
+                    )
                 copies.append(folder / str(reference))
                 shutil.copytree(source, copies[-1])
     return copies
@@ -212,9 +219,18 @@ def _summary(published: list[Path]) -> dict[str, Any]:
     for folder in published:
         page = folder / _PAGE
         if page.is_file() and (folder / _SUMMARY).is_file():
-            summary |= json.loads((folder / _SUMMARY).read_text(encoding="utf-8"))
+            summary |= _read_summary(folder / _SUMMARY)
             summary["report"] = str(page.resolve())
     return summary
+
+
+def _read_summary(path: Path) -> dict[str, Any]:
+    try:
+        return dict(json.loads(path.read_text(encoding="utf-8")))
+    except (ValueError, TypeError) as error:
+        raise StoreError(
+            f"{path}: is no summary ({error}); the store holds a damaged report: see pyrite verify"
+        ) from error
 
 
 @functools.cache

@@ -47,6 +47,7 @@ def map_shards(
     ranges: Iterable[range],
     run_one: Callable[[range, Path], None],
     finished: Callable[[str], None],
+    advance: Callable[[int], None] = lambda rows: None,
 ) -> list[Path]:
     """Make each shard that is not there yet.
 
@@ -56,6 +57,7 @@ def map_shards(
         run_one: Gets the rows and a path at which nothing exists, and writes a file or a folder
             at exactly that path.
         finished: Gets the name of each shard made, once it is in place.
+        advance: Gets the number of rows of each shard, made or found, once it is in place.
 
     Returns:
         The path of each shard, in the order of the ranges.
@@ -70,6 +72,7 @@ def map_shards(
         if not path.exists():
             _make_shard(rows, path, run_one)
             finished(path.name)
+        advance(len(rows))
         paths.append(path)
     return paths
 

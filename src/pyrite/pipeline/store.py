@@ -20,7 +20,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from pyrite.errors import StoreError
+from pyrite.errors import MissingExtraError, StoreError
 from pyrite.pipeline.artifact import Artifact
 from pyrite.pipeline.files import clear, publish, size_of
 from pyrite.pipeline.lock import exclusive, is_locked
@@ -90,7 +90,7 @@ class Store:
     """
 
     def __init__(self, root: Path) -> None:
-        self.root = Path(root)
+        self.root = Path(root).expanduser()
         self._work = self.root / ".work"
 
     def find(self, kind: str, key: str) -> Entry | None:
@@ -126,7 +126,8 @@ class Store:
         """Open an output, by the one of the classes whose kind its manifest names.
 
         Raises:
-            StoreError: It is not there, or of another kind.
+            StoreError: It is not there, of another kind, or damaged.
+            MissingExtraError: An optional package is needed to open it.
         """
         entry = self.find(source.kind, source.key)
         if entry is None:
@@ -135,7 +136,7 @@ class Store:
         kind = entry.manifest.outputs[source.output].kind
         for artifact in types:
             if artifact.kind == kind:
-                return artifact.open(folder)
+                return _open(artifact, folder, entry)
         raise StoreError(f"{source} is of the kind {kind!r}; wants: {listing(artifact.kind for artifact in types)}")
 
     @contextmanager
@@ -205,3 +206,15 @@ class Store:
 
     def _lock_file(self, key: str) -> Path:
         return self._work / f"{key}.lock"
+
+
+def _open(artifact: type[Artifact], folder: Path, entry: Entry) -> Artifact:
+    try:
+        return artifact.open(folder)
+    except MissingExtraError:
+        raise
+    except Exception as error:  # a damaged file may fail in any way, in any library
+        raise StoreError(
+            f"{folder}: is damaged, it cannot be opened ({type(error).__name__}: {error}); remove the folder "
+            f"{entry.folder} to have the step done again"
+        ) from error

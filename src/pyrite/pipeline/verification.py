@@ -30,6 +30,7 @@ def verify_entry(entry: Entry, catalog: Mapping[str, Stage]) -> list[str]:
         types = catalog[entry.kind].outputs
     except PyriteError as error:
         return [str(error)]
+    faults += [f"the manifest does not name the output {name!r}" for name in types if name not in manifest.outputs]
     for name in manifest.outputs:
         if name not in types:
             faults.append(f"the output {name!r} is unknown to this version of the stage {entry.kind!r}")

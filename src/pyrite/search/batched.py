@@ -7,6 +7,7 @@ from collections.abc import Callable
 import pyarrow as pa
 
 from pyrite.data import Queries, Run
+from pyrite.errors import SearchError
 from pyrite.search.retriever import Index
 
 __all__ = ["search_in_blocks"]
@@ -27,8 +28,13 @@ def search_in_blocks(
         queries: At least one.
         depth: Documents a query, from 1.
         advance: Called with the number of queries done.
+
+    Raises:
+        SearchError: There are no queries.
     """
     ids = sorted(queries.ids())
+    if not ids:
+        raise SearchError("there are no queries to search for; does the split have any judgements?")
     runs = []
     for start in range(0, len(ids), _BLOCK):
         block = ids[start : start + _BLOCK]

@@ -10,6 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from pyrite.data import Candidates, Corpus, Queries, ScoreKind
+from pyrite.errors import DataError, SearchError
 from pyrite.models.protocols import PairScorer
 from pyrite.search.retriever import Pairs
 
@@ -44,12 +45,22 @@ class TextPairScorer:
         return self._scorer.score_kind
 
     def score(self, queries: Queries, pairs: Pairs) -> np.ndarray:
-        """Return one score for each pair, float64."""
+        """Return one score for each pair, float64.
+
+        Raises:
+            SearchError: The scorer gave something else than one finite number for each pair.
+        """
         query_texts = dict(zip(queries.ids(), queries.texts(), strict=True))
         wanted = list(dict.fromkeys(pairs.doc_ids))
         doc_texts = dict(zip(wanted, self._corpus.select(wanted).texts(), strict=True))
         texts = [(query_texts[q], doc_texts[d]) for q, d in zip(pairs.query_ids, pairs.doc_ids, strict=True)]
-        return self._scorer.score(texts)
+        scores = np.asarray(self._scorer.score(texts))
+        if scores.shape != (len(texts),) or scores.dtype.kind not in "fiu" or not np.isfinite(scores).all():
+            raise SearchError(
+                f"the scorer gave scores of shape {scores.shape} and type {scores.dtype} for {len(texts)} pairs; "
+                "wants one finite number for each"
+            )
+        return scores.astype(np.float64)
 
 
 def rescore(candidates: Candidates, queries: Queries, name: str, scorer: IdScorer) -> Candidates:
@@ -63,8 +74,17 @@ def rescore(candidates: Candidates, queries: Queries, name: str, scorer: IdScore
 
     Returns:
         The candidates with one more row for each (query, document, source) that lacked the score.
+
+    Raises:
+        DataError: Scores of another kind carry the name already.
     """
     table = candidates.arrow
+    kinds: dict[str, str] = candidates.metadata.get("scorers", {})
+    if kinds.get(name, str(scorer.score_kind)) != str(scorer.score_kind):
+        raise DataError(
+            f"scorer: the candidates have scores by {name!r} already, of the kind {kinds[name]!r}, and these are of "
+            f"the kind {str(scorer.score_kind)!r}; give the index that {name!r} stands for, or another name"
+        )
     every = table.group_by([*_KEY]).aggregate([("rank", "min"), ("is_positive", "max")])
     done = table.filter(pc.equal(table.column("scorer"), name)).select(_KEY)
     missing = every.join(done, keys=list(_KEY), join_type="left anti").sort_by([(k, "ascending") for k in _KEY])
@@ -80,7 +100,7 @@ def rescore(candidates: Candidates, queries: Queries, name: str, scorer: IdScore
             "is_positive": missing.column("is_positive_max"),
         }
     )
-    metadata = {**candidates.metadata, "scorers": {**candidates.metadata["scorers"], name: str(scorer.score_kind)}}
+    metadata = {**candidates.metadata, "scorers": {**kinds, name: str(scorer.score_kind)}}
     return Candidates(pa.concat_tables([table, rows.select(table.schema.names).cast(table.schema)]), metadata)
 
 

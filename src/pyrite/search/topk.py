@@ -6,7 +6,19 @@ from collections.abc import Sequence
 
 import numpy as np
 
-__all__ = ["descending_id_rank", "top_indices"]
+from pyrite.errors import SearchError
+
+__all__ = ["check_depth", "descending_id_rank", "top_indices"]
+
+
+def check_depth(depth: int) -> None:
+    """Check how many documents a search is asked for.
+
+    Raises:
+        SearchError: It is below 1.
+    """
+    if depth < 1:
+        raise SearchError(f"the depth of a search is at least 1, not {depth}")
 
 
 def descending_id_rank(doc_ids: Sequence[str]) -> np.ndarray:

@@ -42,7 +42,11 @@ class ChooseOutputs:
 
 @stage("choose", version=1)
 def choose(settings: ChooseSettings, inputs: ChooseInputs, context: Context) -> ChooseOutputs:
-    """Choose the best of several systems on development queries."""
+    """Choose the best of several systems on development queries.
+
+    Raises:
+        DataError: A system was not measured by the measure, or there is none to choose from.
+    """
     tables = gather(inputs.scores)
     check_known(settings.among, tables, "among")
     measure = canonical_measure(settings.measure)

@@ -40,7 +40,7 @@ class BeirSource(Settings):
         parts = sorted(
             path for path in self.folder.iterdir() if path.name.split(".")[0] in {"corpus", "queries", "qrels"}
         )
-        fields["folder"] = [[path.name, content_hash(path)] for path in parts]
+        fields["folder"] = {path.name: content_hash(path) for path in parts}
         return {**fields, "name": self.folder.resolve().name}
 
 

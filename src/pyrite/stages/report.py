@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import pyarrow as pa
 import pyarrow.compute as pc
+from pydantic import Field
 
 from pyrite.data import (
     Candidates,
@@ -40,7 +41,7 @@ class ReportSettings(Settings):
     """The system that the chosen one is set beside, query by query; empty for none."""
     measure: str = "nDCG@10"
     """The measure that decides which queries are shown."""
-    shown: int = 5
+    shown: int = Field(default=5, ge=0)
     """How many gains and how many losses are shown."""
 
 
@@ -56,11 +57,11 @@ class ReportInputs:
     queries: Queries
     qrels: Qrels
     scores: Mapping[str, QueryScores]
-    comparisons: Comparisons
-    runs: Mapping[str, Run]
-    negatives: Mapping[str, Negatives]
-    removals: Mapping[str, Removals]
-    logs: Mapping[str, TrainingLog]
+    comparisons: Comparisons | None = None
+    runs: Mapping[str, Run] | None = None
+    negatives: Mapping[str, Negatives] | None = None
+    removals: Mapping[str, Removals] | None = None
+    logs: Mapping[str, TrainingLog] | None = None
     candidates: Candidates | None = None
     choice: Choice | None = None
 
@@ -80,10 +81,10 @@ def report(settings: ReportSettings, inputs: ReportInputs, context: Context) -> 
         title=settings.title,
         dataset=str(inputs.corpus.metadata.get("collection", "")),
         scores=gather(inputs.scores),
-        comparisons=inputs.comparisons,
+        comparisons=Comparisons.empty() if inputs.comparisons is None else inputs.comparisons,
         chosen=inputs.choice.chosen if inputs.choice else None,
         mining=_mining_records(inputs),
-        logs=inputs.logs,
+        logs=inputs.logs or {},
         contrast=_contrast(settings, inputs),
         corpus=inputs.corpus,
         queries=inputs.queries,
@@ -114,20 +115,20 @@ def _mining_records(inputs: ReportInputs) -> dict[str, MiningRecord]:
     Raises:
         SettingsError: Negatives and removals are not of the same methods.
     """
-    if inputs.negatives.keys() != inputs.removals.keys():
+    chosen, removed = inputs.negatives or {}, inputs.removals or {}
+    if chosen.keys() != removed.keys():
         raise SettingsError(
-            "inputs.negatives and inputs.removals name different methods: "
-            f"{sorted(inputs.negatives)} and {sorted(inputs.removals)}"
+            f"inputs.negatives and inputs.removals name different methods: {sorted(chosen)} and {sorted(removed)}"
         )
     if inputs.candidates is None:
         return {}
     return {
         name: MiningRecord(
-            _of_sources(inputs.candidates, inputs.removals[name].metadata["sources"]),
+            _of_sources(inputs.candidates, removed[name].metadata["sources"]),
             negatives,
-            inputs.removals[name],
+            removed[name],
         )
-        for name, negatives in inputs.negatives.items()
+        for name, negatives in chosen.items()
     }
 
 
@@ -139,8 +140,8 @@ def _contrast(settings: ReportSettings, inputs: ReportInputs) -> Contrast | None
     return Contrast(
         before=settings.before,
         after=after,
-        before_run=_run_of(settings.before, inputs.runs),
-        after_run=_run_of(after, inputs.runs),
+        before_run=_run_of(settings.before, inputs.runs or {}),
+        after_run=_run_of(after, inputs.runs or {}),
         qrels=inputs.qrels,
         measure=settings.measure,
         shown=settings.shown,

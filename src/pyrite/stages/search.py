@@ -23,8 +23,8 @@ class SearchSettings(Settings):
     depth: int = Field(default=101, ge=1)
     """Documents a query. One more than the largest cut-off measured, since a document with the
     query's own id does not count."""
-    system: str | None = None
-    """What reports call the system; the index's own name where empty."""
+    system: str = Field(min_length=1)
+    """What reports call the system. Runs of one name count as seeds of one system, and are averaged."""
 
 
 @dataclass(frozen=True)
@@ -50,5 +50,4 @@ def search(settings: SearchSettings, inputs: SearchInputs, context: Context) -> 
     queries = inputs.queries.select(inputs.qrels.query_ids())
     with context.progress("search", len(queries), "queries") as advance:
         run = search_in_blocks(index, queries, settings.depth, advance)
-    named = {**run.metadata, "scorer": settings.system or run.scorer}
-    return SearchOutputs(Run(run.arrow, named))
+    return SearchOutputs(Run(run.arrow, {**run.metadata, "scorer": settings.system}))

@@ -14,6 +14,7 @@ from pyrite.models.folder import ModelFolder
 from pyrite.models.prompts import read_prompts
 from pyrite.models.protocols import Encoder
 from pyrite.pipeline.context import Context
+from pyrite.pipeline.events import Event
 from pyrite.pipeline.stage import stage
 from pyrite.search.dense.index import DenseRetriever
 from pyrite.settings import Settings
@@ -56,22 +57,22 @@ class TrainOutputs:
 @stage("train", version=1)
 def train(settings: TrainSettings, inputs: TrainInputs, context: Context) -> TrainOutputs:
     """Train an encoder on positives and negatives; the best epoch on dev is kept."""
-    with context.progress("train", None, "steps") as advance:
-        job = TrainingJob(
-            context.workdir,
-            device=context.resources.device,
-            on_step=lambda done, total: advance(),
-            on_checkpoint=context.checkpoint,
-        )
-        result = train_encoder(
-            inputs.model.path,
-            inputs.training_set,
-            TrainingTexts(inputs.corpus, inputs.queries),
-            settings.trainer,
-            prompts=read_prompts(inputs.model.path).model_dump(),
-            job=job,
-            dev=_dev_measure(settings, inputs, context),
-        )
+    job = TrainingJob(
+        context.workdir,
+        device=context.resources.device,
+        # From the first step of all, also where a former, killed try did it.
+        on_step=lambda done, total: context.observe(Event("progress", context.step, "train", done, total, "steps")),
+        on_checkpoint=context.checkpoint,
+    )
+    result = train_encoder(
+        inputs.model.path,
+        inputs.training_set,
+        TrainingTexts(inputs.corpus, inputs.queries),
+        settings.trainer,
+        prompts=read_prompts(inputs.model.path).model_dump(),
+        job=job,
+        dev=_dev_measure(settings, inputs, context),
+    )
     return TrainOutputs(ModelFolder(result.folder, disposable=True), result.log)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -11,7 +12,7 @@ import numpy as np
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
 
-__all__ = ["word_tokenizer", "write_static_model"]
+__all__ = ["word_tokenizer", "write_static_model", "write_transformer_model"]
 
 
 def word_tokenizer(texts: Iterable[str], special: Sequence[str] = ("[UNK]",)) -> Tokenizer:
@@ -54,4 +55,45 @@ def write_static_model(folder: Path, texts: Iterable[str], dimension: int = 12, 
     weights = np.random.default_rng(seed).standard_normal(shape).astype(np.float32)
     module = StaticEmbedding(tokenizer, embedding_weights=weights)
     SentenceTransformer(modules=[module], device="cpu").save_pretrained(str(folder), create_model_card=False)
+    return folder
+
+
+def write_transformer_model(folder: Path, texts: Iterable[str], dropout: float = 0.1, seed: int = 0) -> Path:
+    """Write a BERT of 2 layers and 16 dimensions with random weights, that knows the words of some texts.
+
+    Args:
+        folder: Where `SentenceTransformer(folder)` will find it; made where missing.
+        texts: The texts whose words it knows.
+        dropout: The share of values that training sets to 0; with 0 it draws nothing at random.
+        seed: Decides the weights.
+
+    Returns:
+        The folder.
+    """
+    import torch
+    from sentence_transformers import SentenceTransformer
+    from sentence_transformers.base.modules import Transformer
+    from sentence_transformers.sentence_transformer.modules import Pooling
+    from transformers import BertConfig, BertModel, PreTrainedTokenizerFast
+
+    tokenizer = word_tokenizer(texts, ("[PAD]", "[UNK]"))
+    config = BertConfig(
+        vocab_size=tokenizer.get_vocab_size(),
+        hidden_size=16,
+        num_hidden_layers=2,
+        num_attention_heads=2,
+        intermediate_size=32,
+        max_position_embeddings=32,
+        hidden_dropout_prob=dropout,
+        attention_probs_dropout_prob=dropout,
+        # With the usual 0.02, a model that was never trained gives all texts nearly the same vector.
+        initializer_range=0.3,
+    )
+    with TemporaryDirectory() as source, torch.random.fork_rng(devices=()):
+        torch.manual_seed(seed)
+        BertModel(config).save_pretrained(source)
+        words = PreTrainedTokenizerFast(tokenizer_object=tokenizer, pad_token="[PAD]", unk_token="[UNK]")  # type: ignore[no-untyped-call]
+        words.save_pretrained(source)
+        model = SentenceTransformer(modules=[Transformer(source), Pooling(16)], device="cpu")
+        model.save_pretrained(str(folder), create_model_card=False)
     return folder

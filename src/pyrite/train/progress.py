@@ -103,6 +103,7 @@ class Progress:
             ModelError: The value is not a number.
         """
         if value is not None:
+            value = float(value)  # numpy's numbers are none for JSON
             if not math.isfinite(value):
                 raise ModelError(f"the dev function returned {value} after epoch {epoch}; it has to return a number")
             self._note(plan, "dev-ndcg@10", value)

@@ -150,6 +150,8 @@ def test_stage_commands_and_pipelines_share_results(pyrite: Cli) -> None:
             "options.shard_size: input should be greater than or equal to 1",
         ),
         (["change", "--settings", "numbers.txt"], "numbers.txt: no such file"),
+        (["count", "--set", "last=2001-13-45"], "last: the value '2001-13-45' is no valid YAML or JSON"),
+        (["gc", "--keep-runs", "-1"], "--keep-runs: wants a number from 0 up, not -1"),
     ],
 )
 def test_bad_input_is_told_without_traceback(pyrite: Cli, arguments: list[str], message: str) -> None:
@@ -220,3 +222,36 @@ def test_demo_without_its_file_says_so(pyrite: Cli, monkeypatch: pytest.MonkeyPa
     answer = pyrite("demo")
     assert answer.code == 1
     assert "the demonstration's file is missing; install Pyrite again" in answer.err
+
+
+def test_what_the_system_refuses_is_no_fault_of_the_code(pyrite: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*given: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(ns.Numbers, "save", refuse)
+    answer = pyrite("count", "--quiet")
+    assert answer.code == 1
+    assert answer.err.startswith("error: step 'count' (stage 'count') failed: OSError: [Errno 28] No space left")
+
+
+def test_a_home_folder_is_meant_by_its_sign(pyrite: Cli, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    assert pyrite("count", "--store=~/store", "--runs=~/runs").code == 0
+    assert sorted(path.name for path in (tmp_path / "home").iterdir()) == ["runs", "store"]
+
+
+def test_a_folder_in_the_place_of_the_link_is_told_before_anything_runs(pyrite: Cli) -> None:
+    Path("runs/latest").mkdir(parents=True)
+    assert "runs/latest: is a folder, where the link to the latest run goes" in pyrite("run", "numbers.yaml").err
+    assert not Path("log.txt").exists()
+
+
+def test_a_report_that_is_gone_or_damaged_is_told(pyrite: Cli) -> None:
+    pyrite("run", "numbers.yaml")
+    (page,) = Path(".pyrite/store/page").glob("*/page")
+    (page / "summary.json").write_text("{")
+    assert "summary.json: is no summary" in pyrite("run", "numbers.yaml", "--quiet").err
+    shutil.rmtree(page)
+    answer = pyrite("run", "numbers.yaml", "--quiet")
+    assert f"{page}: is gone; remove the folder {page.parent} to have the step done again" in answer.err
+    assert "Traceback" not in answer.err

@@ -49,6 +49,15 @@ def test_each_piece_of_work_has_its_own_rate_and_a_total_may_be_unknown() -> Non
     assert stream.getvalue() == "train: encode: 30 documents, 3.0/s\n"
 
 
+def test_what_a_former_try_did_does_not_count_for_the_rate() -> None:
+    stream, clock = io.StringIO(), Clock()
+    show = PlainProgress(stream, interval=10.0, clock=clock)
+    show(progress(800))
+    clock.now = 10.0
+    show(progress(900))
+    assert stream.getvalue() == "embed: encode: 900 of 1,000 documents (90%), 10.0/s, 10 s left\n"
+
+
 def test_a_terminal_gets_bars_on_standard_error(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture) -> None:
     monkeypatch.setenv("TERM", "xterm")
     monkeypatch.setattr("sys.stderr.isatty", lambda: True)

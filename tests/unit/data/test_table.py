@@ -230,3 +230,9 @@ def test_counts_and_groups() -> None:
         scores.of("RR")
     with pytest.raises(DataError, match="name their system"):
         QueryScores.empty()
+
+
+@pytest.mark.parametrize("row", [Query("q", "text"), ("d", "text", ""), {"doc_id": "d"}])
+def test_rows_of_another_kind_are_refused(row: object) -> None:
+    with pytest.raises(DataError, match="a row of a table of kind 'corpus' is a Document, not "):
+        Corpus.from_rows([row])

@@ -25,38 +25,17 @@ from pyrite.mining import (
 )
 from pyrite.search import DenseRetriever, LexicalRetriever
 from pyrite.testing.encoders import HashingEncoder
+from pyrite.testing.planted import NEVER_NEGATIVE, planted_collection
 
-DOCUMENTS = [
-    Document("p1", "Pyrite leaves a black streak on porcelain", "Streak"),
-    Document("copy-case", "PYRITE leaves a BLACK streak on porcelain", "Another title"),
-    Document("copy-space", "  Pyrite leaves\ta black\n\nstreak on porcelain "),
-    Document("copy-nfkc", "Pyrite leaves a black\u00a0streak on porcelain"),
-    Document("p2", "The streak of pyrite is black, of gold yellow"),
-    Document("judged-zero", "Haematite leaves a red streak on porcelain"),
-    Document("q1", "Streak plates are made of porcelain"),
-    Document("q-text", "what colour is the streak of pyrite?"),
-    Document("twin-a", "Magnetite leaves a black streak too", "A"),
-    Document("twin-b", "Magnetite leaves a BLACK streak too", "B"),
-    Document("unicode", "La pyrite laisse une trace noire \u2014 \u9ec4\u9244\u9271 \U0001f48e streak"),
-    Document("no-title", "Streak colour of talc is white", ""),
-    Document("long", "streak " * 14_286),
-    Document("title-only", "", "Streak of pyrite"),
-    *(Document(f"other-{i}", f"Mineral number {i} has a streak of colour {i}") for i in range(20)),
-]
-QUERIES = [Query("q1", "What colour is the streak of pyrite?"), Query("q2", "streak of talc"), Query("q3", "unjudged")]
-QRELS = [
-    Judgment("q1", "p1", 1),
-    Judgment("q1", "p2", 2),
-    Judgment("q1", "judged-zero", 0),
-    Judgment("q2", "no-title", 1),
-]
-NEVER = {"p1", "p2", "copy-case", "copy-space", "copy-nfkc", "q1", "q-text"}
+PLANTED = planted_collection()
+DOCUMENTS = list(PLANTED.corpus.rows())
+QUERIES = list(PLANTED.queries.rows())
 
 
 def collection(
     documents: Sequence[Document] = DOCUMENTS, queries: Sequence[Query] = QUERIES
 ) -> tuple[Corpus, Queries, Qrels]:
-    return Corpus.from_rows(documents), Queries.from_rows(queries), Qrels.from_rows(QRELS)
+    return Corpus.from_rows(documents), Queries.from_rows(queries), PLANTED.splits["train"]
 
 
 def sources(shard_size: int = 4096) -> list[LexicalRetriever | DenseRetriever]:
@@ -76,8 +55,8 @@ def test_no_positive_or_copy_leaves_as_a_negative(rescorer: str | None, filters:
     result = mine(rescorer=rescorer, filters=filters)
     chosen = result.negatives.by_query()
     assert chosen
-    assert not NEVER & set(chosen.get("q1", []))
-    assert "no-title" not in chosen.get("q2", [])
+    for query_id, never in NEVER_NEGATIVE.items():
+        assert not never & set(chosen.get(query_id, []))
     texts = {d.doc_id: normalise(d.text) for d in DOCUMENTS}
     assert not {texts["p1"], texts["p2"]} & {texts[doc_id] for doc_id in chosen.get("q1", [])}
     assert "q3" not in chosen
@@ -89,7 +68,7 @@ def test_every_candidate_is_accounted_for_by_name() -> None:
     assert audit.candidates == sum(audit.removed.values()) + audit.not_drawn + audit.negatives
     assert len(result.removals) == sum(audit.removed.values())
     gates = {(row.query_id, row.doc_id): row.gate for row in result.removals.rows()}
-    assert {doc_id: gates["q1", doc_id] for doc_id in NEVER} == {
+    assert {doc_id: gates["q1", doc_id] for doc_id in NEVER_NEGATIVE["q1"]} == {
         "p1": "known-positive",
         "p2": "known-positive",
         "copy-case": "copy-of-positive",

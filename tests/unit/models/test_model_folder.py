@@ -131,3 +131,9 @@ def test_the_summary_counts(folder: Path) -> None:
     summary = ModelFolder.open(folder).summary()
     files = [file for file in folder.rglob("*") if file.is_file() and ".cache" not in file.parts]
     assert summary == {"parameters": 7, "files": 7, "bytes": sum(file.stat().st_size for file in files)}
+
+
+def test_a_config_that_is_no_object_is_an_error(folder: Path) -> None:
+    (folder / "config_sentence_transformers.json").write_text("[]")
+    with pytest.raises(ModelError, match="wants a JSON object, holds a list"):
+        ModelFolder(folder).fingerprint()

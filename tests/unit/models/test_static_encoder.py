@@ -6,29 +6,18 @@ import numpy as np
 import pytest
 
 from pyrite.errors import ModelError
-from pyrite.models.sentence_encoder import SentenceEncoder, save_model
+from pyrite.models.sentence_encoder import SentenceEncoder
 from pyrite.models.settings import Prompts
 from pyrite.models.static_encoder import StaticEncoder
 from pyrite.testing.conformance import check_encoder
+from pyrite.testing.models import write_static_model
 from pyrite.testing.tiny import tiny_collection
 
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A static model with a vocabulary of the tiny corpus' words and random vectors."""
-    from sentence_transformers import SentenceTransformer
-    from sentence_transformers.sentence_transformer.modules import StaticEmbedding
-    from tokenizers import Tokenizer, models, pre_tokenizers
-
-    words = sorted({word for text in tiny_collection().corpus.texts() for word in text.split()})
-    vocabulary = {word: place for place, word in enumerate(["[UNK]", *words])}
-    tokenizer = Tokenizer(models.WordLevel(vocabulary, unk_token="[UNK]"))
-    tokenizer.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
-    weights = np.random.default_rng(0).standard_normal((len(vocabulary), 12)).astype(np.float32)
-    model = SentenceTransformer(modules=[StaticEmbedding(tokenizer, embedding_weights=weights)], device="cpu")
-    path = tmp_path_factory.mktemp("static")
-    save_model(model, path)
-    return path
+    """A static model that knows the words of the tiny corpus."""
+    return write_static_model(tmp_path_factory.mktemp("static"), tiny_collection().corpus.texts())
 
 
 @pytest.mark.parametrize("prompts", [Prompts(), Prompts(query="Gold is ", document="Pyrite is ")])

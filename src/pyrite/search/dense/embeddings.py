@@ -14,12 +14,14 @@ import numpy as np
 from pyrite.data import Corpus, ScoreKind
 from pyrite.data.files import link_file
 from pyrite.errors import SearchError
-from pyrite.models.protocols import Encoder
+from pyrite.models.protocols import Encoder, Role
 from pyrite.settings import Json
 
-__all__ = ["Embeddings", "encode_corpus", "join_shards", "shard_ranges", "write_shard"]
+__all__ = ["Embeddings", "checked_vectors", "encode_corpus", "join_shards", "shard_ranges", "write_shard"]
 
 _HEAD = "embeddings.json"
+# What is left of unit length in half precision.
+_LENGTH_TOLERANCE = 0.02
 
 
 @dataclass(frozen=True)
@@ -86,7 +88,12 @@ class Embeddings:
 
     @cached_property
     def _maps(self) -> list[np.ndarray]:
-        return [np.load(self.folder / name, mmap_mode="r") for name in self.shards]
+        try:
+            return [np.load(self.folder / name, mmap_mode="r") for name in self.shards]
+        except (OSError, ValueError) as error:
+            raise SearchError(
+                f"{self.folder}: its embeddings are damaged ({error}); encode the corpus again"
+            ) from error
 
     def summary(self) -> dict[str, Any]:
         """Return documents, dimension and shards."""
@@ -107,16 +114,50 @@ def write_shard(encoder: Encoder, texts: Sequence[str], path: Path) -> None:
     """Encode the texts of one shard into a file in numpy's format.
 
     Raises:
-        SearchError: The encoder gave another shape than it says, or a number that is none.
+        SearchError: As `checked_vectors`.
     """
-    vectors = encoder.encode(texts, "document")
-    if vectors.shape != (len(texts), encoder.dimension):
-        wanted = (len(texts), encoder.dimension)
-        raise SearchError(f"the encoder gave vectors of shape {vectors.shape} where it promised {wanted}")
+    vectors = checked_vectors(encoder, texts, "document")
+    with path.open("wb") as stream:
+        np.save(stream, vectors)
+
+
+def checked_vectors(encoder: Encoder, texts: Sequence[str], role: Role) -> np.ndarray:
+    """Encode texts and check what comes back, since a ranking would not show that it is wrong.
+
+    Returns:
+        float32, shape (len(texts), dimension).
+
+    Raises:
+        SearchError: The encoder gave another shape than it says, a number that is none, or, with cosines as its
+            scores, a vector that has neither unit length nor length 0.
+    """
+    wanted = (len(texts), encoder.dimension)
+    if not texts:
+        return np.zeros(wanted, dtype=np.float32)
+    given = np.asarray(encoder.encode(texts, role))
+    if given.shape != wanted or given.dtype.kind not in "fiu":
+        raise SearchError(
+            f"the encoder gave vectors of shape {given.shape} and type {given.dtype} where it promised numbers of "
+            f"shape {wanted}"
+        )
+    with np.errstate(over="ignore"):
+        vectors = given.astype(np.float32, copy=False)
     if not np.isfinite(vectors).all():
         raise SearchError("the encoder gave a vector with an infinite or undefined component")
-    with path.open("wb") as stream:
-        np.save(stream, vectors.astype(np.float32, copy=False))
+    if encoder.score_kind == ScoreKind.COSINE:
+        _check_unit_length(vectors)
+    return vectors
+
+
+def _check_unit_length(vectors: np.ndarray) -> None:
+    lengths = np.linalg.norm(vectors, axis=1)
+    # The vector of a text without a known word is 0.
+    off = np.where(lengths > 0, np.abs(lengths - 1), 0)
+    if off.max() > _LENGTH_TOLERANCE:
+        raise SearchError(
+            f"the encoder says that its scores are cosines and gave a vector of length {lengths[off.argmax()]:.4g}; "
+            "scale its vectors to unit length, or let its score_kind be DOT"
+        )
 
 
 def encode_corpus(

@@ -9,20 +9,20 @@ import weakref
 from collections.abc import Callable
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import numpy as np
 
 from pyrite.data import Corpus, Queries, Run, ScoreKind
 from pyrite.data.fingerprint import fingerprint_array
-from pyrite.errors import SearchError
+from pyrite.errors import SearchError, SettingsError
 from pyrite.models.protocols import Encoder
-from pyrite.search.dense.embeddings import Embeddings, encode_corpus
+from pyrite.search.dense.embeddings import Embeddings, checked_vectors, encode_corpus
 from pyrite.search.dense.exact import exact_search, pair_scores
 from pyrite.search.dense.faiss_index import faiss_first_pass
 from pyrite.search.results import RunBuilder
 from pyrite.search.retriever import Pairs
-from pyrite.search.topk import descending_id_rank
+from pyrite.search.topk import check_depth, descending_id_rank
 from pyrite.settings import Json, canonical_hash
 
 __all__ = ["DenseEngine", "DenseIndex", "DenseRetriever"]
@@ -43,7 +43,10 @@ class DenseRetriever:
         name: The name that runs and candidates carry.
         folder: Where embeddings are kept, so that an interrupted `build` goes on; a temporary
             folder that lives as long as the index where None.
-        shard_size: Documents encoded between two writes.
+        shard_size: Documents encoded between two writes, from 1.
+
+    Raises:
+        SettingsError: The engine is unknown, or the shard size is below 1.
     """
 
     def __init__(
@@ -55,6 +58,10 @@ class DenseRetriever:
         folder: Path | None = None,
         shard_size: int = 4096,
     ) -> None:
+        if engine not in get_args(DenseEngine):
+            raise SettingsError(f"engine: {engine!r}; allowed: {', '.join(get_args(DenseEngine))}")
+        if shard_size < 1:
+            raise SettingsError(f"shard_size: {shard_size}; wants a number from 1 up")
         self.encoder = encoder
         self.engine: DenseEngine = engine
         self.name = name
@@ -135,7 +142,12 @@ class DenseIndex:
         self._encoder = encoder
 
     def search(self, queries: Queries, depth: int) -> Run:
-        """Return the best `depth` documents of each query."""
+        """Return the best `depth` documents of each query.
+
+        Raises:
+            SearchError: The depth is below 1, or the encoder gave something else than vectors.
+        """
+        check_depth(depth)
         hits = exact_search(
             self._encode(queries),
             self.embeddings,
@@ -208,5 +220,5 @@ class DenseIndex:
         order = np.argsort(np.array(queries.ids(), dtype=object), kind="stable")
         texts = queries.texts()
         vectors = np.empty((len(texts), self._encoder.dimension), dtype=np.float32)
-        vectors[order] = self._encoder.encode([texts[row] for row in order], "query")
+        vectors[order] = checked_vectors(self._encoder, [texts[row] for row in order], "query")
         return vectors

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
-from functools import cached_property
+from functools import cache
 from typing import Literal
 
 from pydantic import Field
@@ -69,17 +69,16 @@ class Analysis(Settings):
         return [whole] if len(parts) < 2 else [whole, *parts]
 
     def _stem(self, words: list[str]) -> list[str]:
-        if self.stemmer is None:
-            return words
-        stemmed: list[str] = self._stem_words(words)
-        return stemmed
+        return words if self.stemmer is None else _stemmer(self.stemmer)(words)
 
-    @cached_property
-    def _stem_words(self) -> Callable[[list[str]], list[str]]:
-        import Stemmer
 
-        known = Stemmer.algorithms()
-        if self.stemmer not in known:
-            raise SettingsError(f"stemmer: no Snowball stemmer {self.stemmer!r}; allowed: {', '.join(known)}")
-        stem: Callable[[list[str]], list[str]] = Stemmer.Stemmer(self.stemmer).stemWords
-        return stem
+# Beside the settings and not in them, where it would stand in the way of pickling and copying them.
+@cache
+def _stemmer(language: str) -> Callable[[list[str]], list[str]]:
+    import Stemmer
+
+    known = Stemmer.algorithms()
+    if language not in known:
+        raise SettingsError(f"stemmer: no Snowball stemmer {language!r}; allowed: {', '.join(known)}")
+    stem: Callable[[list[str]], list[str]] = Stemmer.Stemmer(language).stemWords
+    return stem

@@ -18,7 +18,7 @@ from pyrite.search.lexical.engines import Bm25sSettings, EngineSettings, Lexical
 from pyrite.search.lexical.rank_bm25_engine import RankBm25Engine
 from pyrite.search.results import RunBuilder
 from pyrite.search.retriever import Pairs
-from pyrite.search.topk import descending_id_rank, top_indices
+from pyrite.search.topk import check_depth, descending_id_rank, top_indices
 from pyrite.settings import Json, Settings, canonical_hash, parse_settings
 
 __all__ = ["LexicalIndex", "LexicalRetriever", "LexicalSettings"]
@@ -97,7 +97,12 @@ class LexicalIndex:
         return ScoreKind.BM25
 
     def search(self, queries: Queries, depth: int) -> Run:
-        """Return the best `depth` documents of each query."""
+        """Return the best `depth` documents of each query.
+
+        Raises:
+            SearchError: The depth is below 1.
+        """
+        check_depth(depth)
         builder = RunBuilder(self.name, self.score_kind, self.doc_ids)
         for query_id, text in zip(queries.ids(), queries.texts(), strict=True):
             tokens = self.settings.analysis.tokens(text)
