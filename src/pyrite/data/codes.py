@@ -6,8 +6,9 @@ from collections.abc import Sequence
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
-__all__ = ["encode", "row_codes"]
+__all__ = ["encode", "pair_keys", "row_codes"]
 
 
 def encode(column: pa.ChunkedArray) -> tuple[np.ndarray, list[str]]:
@@ -44,3 +45,17 @@ def row_codes(columns: Sequence[tuple[np.ndarray, int]]) -> np.ndarray:
         joint = joint * count + codes
         size *= count
     return joint
+
+
+def pair_keys(table: pa.Table) -> pa.ChunkedArray:
+    """Return one string for each row's query and document, for looking up rows of one table in another.
+
+    The query id's length stands in front, which keeps two pairs apart whatever their ids hold.
+
+    Example:
+        >>> pair_keys(pa.table({"query_id": ["q 1"], "doc_id": ["d"]})).to_pylist()
+        ['3 q 1 d']
+    """
+    query_ids = table.column("query_id")
+    lengths = pc.cast(pc.binary_length(query_ids), pa.string())
+    return pc.binary_join_element_wise(lengths, query_ids, table.column("doc_id"), " ")

@@ -8,6 +8,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from pyrite.data import Candidates, Qrels, Queries, Run
+from pyrite.data.codes import pair_keys
 from pyrite.errors import DataError
 from pyrite.search.batched import search_in_blocks
 from pyrite.search.retriever import Index, Pairs
@@ -68,7 +69,7 @@ def collect_candidates(
 
 
 def _of_source(source: str, index: Index, queries: Queries, positives: pa.Table, run: Run) -> pa.Table:
-    found, wanted = _pair_keys(run.arrow), _pair_keys(positives)
+    found, wanted = pair_keys(run.arrow), pair_keys(positives)
     unreached = positives.filter(pc.invert(pc.is_in(wanted, value_set=found)))
     unreached = unreached.sort_by([("query_id", "ascending"), ("doc_id", "ascending")])
     scores = index.score(queries, Pairs(*(unreached.column(name).to_pylist() for name in ("query_id", "doc_id"))))
@@ -78,13 +79,6 @@ def _of_source(source: str, index: Index, queries: Queries, positives: pa.Table,
             _rows(source, unreached, pa.array(scores), pa.array([True] * unreached.num_rows, pa.bool_())),
         ]
     )
-
-
-def _pair_keys(table: pa.Table) -> pa.ChunkedArray:
-    """Return one string for each row's pair of ids; the first one's length keeps two pairs apart."""
-    query_ids = table.column("query_id")
-    lengths = pc.cast(pc.binary_length(query_ids), pa.string())
-    return pc.binary_join_element_wise(lengths, query_ids, table.column("doc_id"), " ")
 
 
 def _rows(source: str, table: pa.Table, scores: pa.ChunkedArray, is_positive: pa.ChunkedArray) -> pa.Table:

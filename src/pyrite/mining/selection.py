@@ -10,6 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from pyrite.data import Candidates, Corpus, Negatives, Qrels, Queries, Removals
+from pyrite.data.codes import pair_keys
 from pyrite.errors import DataError, Problem
 from pyrite.mining.audit import Audit, audit
 from pyrite.mining.filters import FilterSettings
@@ -128,12 +129,11 @@ def _check_threshold(candidates: Candidates, threshold: int) -> None:
 def _check_positives(candidates: Candidates, qrels: Qrels, threshold: int) -> None:
     """Check that every positive that was mined with is judged one: masks know no other, and it would be a negative."""
     given = candidates.arrow.filter(candidates.column("is_positive")).select(["query_id", "doc_id"])
-    judged = qrels.relevant(threshold).arrow.select(["query_id", "doc_id"])
-    lacking = (
-        given.group_by(["query_id", "doc_id"]).aggregate([]).join(judged, judged.column_names, join_type="left anti")
-    )
-    if lacking.num_rows:
-        shown = lacking.sort_by([(name, "ascending") for name in lacking.column_names]).slice(0, 20).to_pylist()
+    judged = pair_keys(qrels.relevant(threshold).arrow)
+    unknown = given.filter(pc.invert(pc.is_in(pair_keys(given), value_set=judged)))
+    if unknown.num_rows:
+        lacking = unknown.group_by(["query_id", "doc_id"]).aggregate([])
+        shown = lacking.sort_by([("query_id", "ascending"), ("doc_id", "ascending")]).slice(0, 20).to_pylist()
         raise DataError(
             f"{lacking.num_rows} positives that the candidates were mined with are not judged {threshold} or more; "
             "give the judgements that they were mined with, or larger ones",
