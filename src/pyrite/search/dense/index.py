@@ -20,9 +20,10 @@ from pyrite.models.protocols import Encoder
 from pyrite.search.dense.embeddings import Embeddings, checked_vectors, encode_corpus
 from pyrite.search.dense.exact import exact_search, pair_scores
 from pyrite.search.dense.faiss_index import faiss_first_pass
+from pyrite.search.documents import IndexedDocuments
 from pyrite.search.results import RunBuilder
 from pyrite.search.retriever import Pairs
-from pyrite.search.topk import check_depth, descending_id_rank
+from pyrite.search.topk import check_depth
 from pyrite.settings import Json, canonical_hash
 
 __all__ = ["DenseEngine", "DenseIndex", "DenseRetriever"]
@@ -117,6 +118,7 @@ class DenseIndex:
         self.engine: DenseEngine = engine
         self.name = name
         self._encoder = encoder
+        self._documents = IndexedDocuments(name, embeddings.doc_ids)
 
     @property
     def score_kind(self) -> ScoreKind:
@@ -152,7 +154,7 @@ class DenseIndex:
             self._encode(queries),
             self.embeddings,
             min(depth, len(self.doc_ids)),
-            self._tie_rank,
+            self._documents.tie_rank,
             first_pass=self._first_pass,
         )
         builder = RunBuilder(self.name, self.score_kind, self.doc_ids)
@@ -162,7 +164,7 @@ class DenseIndex:
 
     def score(self, queries: Queries, pairs: Pairs) -> np.ndarray:
         """Return the inner product of each pair, float64."""
-        documents = np.array([self._position(doc_id) for doc_id in pairs.doc_ids], dtype=np.int64)
+        documents = self._documents.positions(pairs.doc_ids)
         asked = list(dict.fromkeys(pairs.query_ids))
         vectors = self._encode(queries.select(asked))
         rows = {query_id: row for row, query_id in enumerate(asked)}
@@ -196,22 +198,8 @@ class DenseIndex:
         return {**self.embeddings.summary(), "engine": self.engine}
 
     @cached_property
-    def _tie_rank(self) -> np.ndarray:
-        return descending_id_rank(self.doc_ids)
-
-    @cached_property
     def _first_pass(self) -> Callable[[np.ndarray, int], tuple[np.ndarray, np.ndarray]] | None:
         return faiss_first_pass(self.embeddings) if self.engine == "faiss-flat" else None
-
-    @cached_property
-    def _positions(self) -> dict[str, int]:
-        return {doc_id: position for position, doc_id in enumerate(self.doc_ids)}
-
-    def _position(self, doc_id: str) -> int:
-        try:
-            return self._positions[doc_id]
-        except KeyError:
-            raise SearchError(f"the index {self.name!r} holds no document {doc_id!r}") from None
 
     def _encode(self, queries: Queries) -> np.ndarray:
         """Encode in the order of the ids, so that batches do not depend on the order of the rows."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections import defaultdict
-from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -12,13 +11,14 @@ import numpy as np
 
 from pyrite.data import Corpus, Queries, Run, ScoreKind
 from pyrite.errors import DataError, SearchError
+from pyrite.search.documents import IndexedDocuments
 from pyrite.search.lexical.analysis import Analysis
 from pyrite.search.lexical.bm25s_engine import Bm25sEngine
 from pyrite.search.lexical.engines import Bm25sSettings, EngineSettings, LexicalEngine
 from pyrite.search.lexical.rank_bm25_engine import RankBm25Engine
 from pyrite.search.results import RunBuilder
 from pyrite.search.retriever import Pairs
-from pyrite.search.topk import check_depth, descending_id_rank, top_indices
+from pyrite.search.topk import check_depth, top_indices
 from pyrite.settings import Json, Settings, canonical_hash, parse_settings
 
 __all__ = ["LexicalIndex", "LexicalRetriever", "LexicalSettings"]
@@ -90,6 +90,7 @@ class LexicalIndex:
         self.doc_ids = doc_ids
         self.settings = settings
         self._engine = engine
+        self._documents = IndexedDocuments(name, doc_ids)
 
     @property
     def score_kind(self) -> ScoreKind:
@@ -108,7 +109,7 @@ class LexicalIndex:
             tokens = self.settings.analysis.tokens(text)
             scores = self._engine.scores(tokens)
             found = np.flatnonzero(scores > self._engine.floor(tokens) + _EPSILON)
-            best = found[top_indices(scores[found], depth, self._tie_rank[found])]
+            best = found[top_indices(scores[found], depth, self._documents.tie_rank[found])]
             builder.add(query_id, best, scores[best])
         return builder.run()
 
@@ -117,7 +118,7 @@ class LexicalIndex:
         rows = defaultdict(list)
         for row, query_id in enumerate(pairs.query_ids):
             rows[query_id].append(row)
-        documents = np.array([self._position(doc_id) for doc_id in pairs.doc_ids], dtype=np.int64)
+        documents = self._documents.positions(pairs.doc_ids)
         texts = queries.select(list(rows)).texts()
         result = np.empty(len(pairs))
         for text, chosen in zip(texts, rows.values(), strict=True):
@@ -152,20 +153,6 @@ class LexicalIndex:
     def summary(self) -> dict[str, Any]:
         """Return the number of documents and the engine."""
         return {"documents": len(self.doc_ids), "engine": self.settings.engine.type}
-
-    @cached_property
-    def _tie_rank(self) -> np.ndarray:
-        return descending_id_rank(self.doc_ids)
-
-    @cached_property
-    def _positions(self) -> dict[str, int]:
-        return {doc_id: position for position, doc_id in enumerate(self.doc_ids)}
-
-    def _position(self, doc_id: str) -> int:
-        try:
-            return self._positions[doc_id]
-        except KeyError:
-            raise SearchError(f"the index {self.name!r} holds no document {doc_id!r}") from None
 
 
 def _build_engine(documents: list[list[str]], settings: EngineSettings) -> LexicalEngine:
