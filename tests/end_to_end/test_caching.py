@@ -109,7 +109,7 @@ def test_changed_judgements_run_all_that_reads_the_collection(folder: Path, pyri
 
 
 def test_other_resources_run_nothing(folder: Path, pyrite: Any) -> None:
-    other = ("--shard-size", "3", "--encode-batch-size", "2", "--device", "auto", "--workers", "1")
+    other = ("--shard-size", "3", "--encode-batch-size", "2", "--device", "auto")
     assert pyrite(*RUN, *other).executed() == set()
     edit(folder / "small.yaml", "resources: {device: cpu, shard_size: 8}", "resources: {device: auto, shard_size: 5}")
     assert pyrite(*RUN).executed() == set()

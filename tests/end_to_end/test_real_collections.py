@@ -159,7 +159,7 @@ def test_a_transformer_is_trained_by_the_pipeline(
     values = {}
     for entry in TrainingLog.open(finished.output("train", "log")).rows():
         values.setdefault(entry.name, []).append((entry.step, entry.value))
-    (first, before), (last, after) = values["dev-ndcg@10"]
+    (first, before), (last, after) = values["dev"]
     # 255 queries stay in training, and some have two positives.
     assert (first, last) == (0, values["epoch-loss"][0][0])
     assert 8 <= last <= 12

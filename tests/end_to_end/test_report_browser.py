@@ -125,7 +125,7 @@ def mining(sources: dict[str, tuple[str, float, float]], rng: np.random.Generato
 
 def training_log(rng: np.random.Generator) -> TrainingLog:
     losses = [LogEntry(s, s / 100, "loss", 2.5 * np.exp(-s / 150) + rng.normal(0, 0.08)) for s in range(1, 401)]
-    dev = [LogEntry(s, s / 100, "dev-ndcg@10", 0.6 - 0.3 * np.exp(-s / 120)) for s in range(50, 401, 50)]
+    dev = [LogEntry(s, s / 100, "dev", 0.6 - 0.3 * np.exp(-s / 120)) for s in range(50, 401, 50)]
     return TrainingLog.from_rows([*losses, *dev])
 
 

@@ -134,6 +134,6 @@ def test_leftovers_of_a_killed_shard_are_cleared(tmp_path: Path) -> None:
 
 
 def test_resources_are_outside_the_key_and_checked() -> None:
-    assert Resources() == Resources(device="auto", encode_batch_size=64, shard_size=4096, workers=0)
+    assert Resources() == Resources(device="auto", encode_batch_size=64, shard_size=4096)
     with pytest.raises(ValueError, match="greater than or equal to 1"):
         Resources(shard_size=0)

@@ -183,8 +183,18 @@ def test_outputs_of_runs_are_located(bench: Bench) -> None:
     assert bench.runs.locate(f"{finished.folder}:data.numbers") == wanted
     with pytest.raises(StoreError, match=r"there is no run 'lates' in .*; did you mean 'latest'"):
         bench.runs.locate("lates:data.numbers")
-    with pytest.raises(StoreError, match="the run has no such step"):
+    with pytest.raises(StoreError, match="the run has no such step; did you mean 'data'"):
+        bench.runs.locate(f"{finished.folder.name}:date.numbers")
+    with pytest.raises(StoreError, match="no finished run has such a step; did you mean 'data'"):
         bench.runs.locate("latest:date.numbers")
+
+
+def test_latest_is_the_last_run_that_has_the_step(bench: Bench) -> None:
+    data = bench.run().result.steps[0]
+    single = "name: one\nsteps: {other: {stage: count, settings: {last: 3}}}\n"
+    bench.run(bench.pipeline(single))
+    assert bench.runs.locate("latest:data.numbers").key == data.key
+    assert bench.runs.locate("latest:other.numbers").key != data.key
 
 
 def test_a_damaged_output_says_how_to_be_made_again(bench: Bench) -> None:

@@ -68,16 +68,13 @@ class ResourceOptions:
     """With what to compute; what is not given is taken from the pipeline file."""
 
     device: str | None = None
-    """Where models run: auto, cpu, cuda, cuda:1 or mps."""
+    """Where models run: auto, cpu, cuda or cuda:1."""
 
     encode_batch_size: int | None = None
     """How many texts are encoded at once."""
 
     shard_size: int | None = None
     """How many rows make one shard, the most that a kill can cost."""
-
-    workers: int | None = None
-    """How many processes or threads may work; 0 for the number of cores."""
 
     def over(self, resources: Resources) -> Resources:
         """Return resources with what was given here put in their place.

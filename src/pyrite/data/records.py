@@ -242,7 +242,7 @@ class LogEntry:
     Attributes:
         step: Optimiser steps done by then.
         epoch: Passes over the training set done by then.
-        name: What it is, such as "loss" or "dev-ndcg@10".
+        name: What it is, such as "loss" or "dev".
         value: The number.
     """
 

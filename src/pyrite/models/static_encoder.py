@@ -96,7 +96,10 @@ class StaticEncoder:
         files = sorted(folder.rglob("model.safetensors"))
         tensors = load_file(files[0]) if len(files) == 1 else {}
         if set(tensors) != {"embedding.weight"}:
-            raise ModelError(f"{folder}: holds no static embedding")
+            raise ModelError(
+                f"{folder}: holds no static embedding alone, which the trainer of type 'static' wants; for a "
+                "transformer set type: transformer"
+            )
         self._folder = folder
         self._table = tensors["embedding.weight"].float()
         self.prompts = prompts or Prompts()

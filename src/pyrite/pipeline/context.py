@@ -20,16 +20,13 @@ class Resources(Settings):
     """With what a stage computes. Nothing here changes a result, so nothing here enters a key."""
 
     device: str = "auto"
-    """Where models run: "auto", "cpu", "cuda", "cuda:1" or "mps"."""
+    """Where models run: "auto", "cpu", "cuda" or "cuda:1"."""
 
     encode_batch_size: int = Field(64, ge=1)
     """How many texts are encoded at once."""
 
     shard_size: int = Field(4096, ge=1)
     """How many rows make one shard, the most that a kill can cost."""
-
-    workers: int = Field(0, ge=0)
-    """How many processes or threads may work; 0 for the number of cores."""
 
 
 @dataclass(frozen=True)
@@ -39,7 +36,7 @@ class Context:
     Attributes:
         workdir: A folder of this step's key alone. It survives a kill and is removed once the
             step is published.
-        resources: Device, batch and shard sizes, workers.
+        resources: Device, batch and shard sizes.
         step: The id of the step, for events.
         observe: Receives events.
         manifests: Returns the manifests of all that the inputs were made from, by step id, for reports that tell where

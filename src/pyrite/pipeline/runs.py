@@ -152,22 +152,37 @@ class Runs:
         """Return where an output of a run lies in the store.
 
         Args:
-            text: "latest:STEP.OUTPUT", or "FOLDER:STEP.OUTPUT" with the path or the name of a run's folder.
+            text: "latest:STEP.OUTPUT" for the latest finished run that has the step, so that single stages chain; or
+                "FOLDER:STEP.OUTPUT" with the path or the name of a run's folder.
 
         Raises:
             StoreError: There is no such run, or it has no such step.
             PlanError: It is not of that form.
         """
         name, _, rest = text.rpartition(":")
+        reference = parse_reference(rest)
+        wanted = reference.step if isinstance(reference, StepOutput) else ""
+        looked_at = [record for _, record in self._finished()] if name == _LATEST else [self._record(name, text)]
+        for record in looked_at:
+            if step := record.key_of(wanted):
+                return StoredOutput(step.kind, step.key, reference.output)
+        known = dict.fromkeys(step.id for record in looked_at for step in record.steps)
+        where = "no finished run has such a step" if name == _LATEST else "the run has no such step"
+        raise StoreError(f"{text!r}: {where}{did_you_mean(wanted or rest, known)}")
+
+    def _record(self, name: str, text: str) -> RunRecord:
         folder = self.root / name if (self.root / name).is_dir() else Path(name)
         if not (folder / _RECORD).is_file():
             known = [_LATEST, *(path.name for path, _ in self.records())][:10]
             raise StoreError(f"{text!r}: there is no run {name!r} in {self.root}{did_you_mean(name, known)}")
-        record, reference = _read(folder / _RECORD), parse_reference(rest)
-        step = record.key_of(reference.step) if isinstance(reference, StepOutput) else None
-        if step is None:
-            raise StoreError(f"{text!r}: the run has no such step{did_you_mean(rest, (s.id for s in record.steps))}")
-        return StoredOutput(step.kind, step.key, reference.output)
+        return _read(folder / _RECORD)
+
+    def _finished(self) -> Iterator[tuple[Path, RunRecord]]:
+        """Yield the finished runs: the one that `latest` points at, then the others, the latest first."""
+        latest = (self.root / _LATEST).resolve()
+        # Runs of one second have names that say nothing of their order; the time of their record does.
+        runs = [(path, record) for path, record in self.records() if record.status == "finished"]
+        yield from sorted(runs, key=lambda run: (run[0] == latest, (run[0] / _RECORD).stat().st_mtime_ns), reverse=True)
 
     def _start(self, plan: Plan) -> tuple[Path, RunRecord]:
         now = datetime.now(UTC)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Literal
@@ -19,6 +20,9 @@ from pyrite.pipeline.stage import stage
 from pyrite.settings import Json, Settings, canonical, content_hash
 
 __all__ = ["BeirSource", "LoadInputs", "LoadOutputs", "LoadSettings", "StdlibSource", "load"]
+
+_LOG = logging.getLogger(__name__)
+_NAMES = {"train": "train", "dev": "dev", "validation": "dev", "valid": "dev", "val": "dev", "test": "test"}
 
 
 class BeirSource(Settings):
@@ -88,8 +92,8 @@ class LoadOutputs:
 def load(settings: LoadSettings, inputs: LoadInputs, context: Context) -> LoadOutputs:
     """Read a collection: corpus, queries and judgements of each split."""
     collection = _read(settings.source)
-    splits = {name: collection.splits.get(name, Qrels.empty()) for name in ("train", "dev", "test")}
-    if "dev" not in collection.splits and len(splits["train"]):
+    splits = _splits(collection)
+    if len(splits["dev"]) == 0 and len(splits["train"]):
         splits["train"], splits["dev"] = cut_dev(splits["train"], settings.dev_share, settings.seed, settings.dev_apart)
     corpus = Corpus(collection.corpus.arrow, {**collection.corpus.metadata, "collection": collection.name})
     return LoadOutputs(corpus, collection.queries, **splits)
@@ -99,3 +103,17 @@ def _read(source: BeirSource | StdlibSource) -> Collection:
     if isinstance(source, BeirSource):
         return read_beir(source.folder, source.unknown_ids, source.empty_documents)
     return read_stdlib()
+
+
+def _splits(collection: Collection) -> dict[str, Qrels]:
+    """Return the judgements of train, dev and test under those names, empty where there are none."""
+    found = {"train": Qrels.empty(), "dev": Qrels.empty(), "test": Qrels.empty()}
+    for name, qrels in collection.splits.items():
+        known = _NAMES.get(name)
+        if known is None:
+            _LOG.warning("%s: the split %r is left out; known: %s", collection.name, name, ", ".join(_NAMES))
+        elif len(found[known]):
+            raise DataError(f"{collection.name}: two splits are called {known}: {name!r} and another; remove one")
+        else:
+            found[known] = qrels
+    return found

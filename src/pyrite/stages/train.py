@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from pyrite.data import Corpus, Qrels, Queries, TrainingLog, TrainingSet
 from pyrite.eval import evaluate_index
@@ -33,6 +35,13 @@ class TrainSettings(Settings):
     """What the best epoch is chosen by, where there are dev judgements."""
     dev_depth: int = Field(default=10, ge=1)
     """How deep dev is searched; at least the measure's cut-off."""
+
+    @model_validator(mode="after")
+    def _deep_enough(self) -> Self:
+        cutoff = re.search(r"@(\d+)$", self.dev_measure)
+        if cutoff and int(cutoff[1]) > self.dev_depth:
+            raise ValueError(f"dev_depth ({self.dev_depth}) is below the cut-off of dev_measure ({self.dev_measure})")
+        return self
 
 
 @dataclass(frozen=True)

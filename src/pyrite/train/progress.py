@@ -106,7 +106,7 @@ class Progress:
             value = float(value)  # numpy's numbers are none for JSON
             if not math.isfinite(value):
                 raise ModelError(f"the dev function returned {value} after epoch {epoch}; it has to return a number")
-            self._note(plan, "dev-ndcg@10", value)
+            self._note(plan, "dev", value)
         if value is None or self.best_value is None or value > self.best_value:
             self.best_epoch, self.best_step, self.best_value = epoch, self.step, value
 

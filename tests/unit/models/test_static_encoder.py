@@ -46,5 +46,5 @@ def test_a_cache_serves_the_next_checkpoint_and_only_the_same_texts(folder: Path
 
 
 def test_another_model_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(ModelError, match="holds no static embedding"):
+    with pytest.raises(ModelError, match="holds no static embedding alone"):
         StaticEncoder(tmp_path)

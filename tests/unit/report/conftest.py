@@ -101,7 +101,7 @@ def contrast() -> Contrast:
 @pytest.fixture
 def data(record: MiningRecord, contrast: Contrast) -> ReportData:
     seeds = {"seeds": 2, "means": [{"nDCG@10": 0.25}, {"nDCG@10": 0.75}]}
-    entries = [LogEntry(step, step / 2, "loss", 1 / step) for step in (1, 2)] + [LogEntry(2, 1.0, "dev-ndcg@10", 0.5)]
+    entries = [LogEntry(step, step / 2, "loss", 1 / step) for step in (1, 2)] + [LogEntry(2, 1.0, "dev", 0.5)]
     return ReportData(
         title="A small report",
         dataset="tiny test",

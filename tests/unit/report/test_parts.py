@@ -134,7 +134,7 @@ def test_one_curve_for_each_number(data: ReportData) -> None:
     logs = {**data.logs, "other": log}
     loss, dev = curves(logs)
     assert (loss.name, loss.note) == ("loss", "Last value: after 0.500, other 0.250.")
-    assert (dev.name, dev.note) == ("dev-ndcg@10", "Last value: after 0.500.")
+    assert (dev.name, dev.note) == ("dev", "Last value: after 0.500.")
     assert "var(--series-0)" in loss.plot
     assert "var(--series-1)" in loss.plot
     assert "var(--series-1)" not in dev.plot

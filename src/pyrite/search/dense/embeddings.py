@@ -96,8 +96,8 @@ class Embeddings:
             ) from error
 
     def summary(self) -> dict[str, Any]:
-        """Return documents, dimension and shards."""
-        return {"documents": len(self.doc_ids), "dimension": self.dimension, "shards": len(self.shards)}
+        """Return documents and dimension; not the shards, which say nothing of the content."""
+        return {"documents": len(self.doc_ids), "dimension": self.dimension}
 
 
 def shard_ranges(rows: int, shard_size: int) -> list[range]:

@@ -194,7 +194,7 @@ class DenseIndex:
         return canonical_hash([self.embeddings.identity, self.doc_ids, [fingerprint_array(b) for b in blocks]])
 
     def summary(self) -> dict[str, Any]:
-        """Return documents, dimension, shards and engine."""
+        """Return documents, dimension and engine."""
         return {**self.embeddings.summary(), "engine": self.engine}
 
     @cached_property
