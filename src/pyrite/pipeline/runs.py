@@ -163,6 +163,8 @@ class Runs:
         reference = parse_reference(rest)
         wanted = reference.step if isinstance(reference, StepOutput) else ""
         looked_at = [record for _, record in self._finished()] if name == _LATEST else [self._record(name, text)]
+        if not looked_at:
+            raise StoreError(f"{text!r}: there is no run {name!r} in {self.root}: none has finished")
         for record in looked_at:
             if step := record.key_of(wanted):
                 return StoredOutput(step.kind, step.key, reference.output)
