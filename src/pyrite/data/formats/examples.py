@@ -21,7 +21,8 @@ from pyrite.errors import DataError, Problem
 
 __all__ = ["Example", "PartsBuilder", "Passage", "TrainingParts", "Written", "examples", "with_negatives"]
 
-_BATCH_GROUPS = 1024
+# A batch holds the texts of all documents of its groups at once.
+_BATCH_GROUPS = 128
 Score = float | None
 
 
