@@ -112,7 +112,7 @@ def test_garbage_is_what_no_kept_step_needs(bench: Bench) -> None:
 def test_a_step_in_work_is_not_removed(bench: Bench) -> None:
     entry = bench.store.resolve(keys_of(bench, targets=("data",))["data"])
     with (
-        bench.store.workplace(entry.key, lambda: None),
+        bench.store.workspace(entry.key, lambda: None),
         pytest.raises(StoreError, match="another process is at work here"),
     ):
         bench.store.remove(entry)

@@ -19,7 +19,7 @@ from pyrite.pipeline.manifest import Manifest, OutputRecord, describe_environmen
 from pyrite.pipeline.plan import Plan, PlannedStep, build_plan
 from pyrite.pipeline.references import StoredOutput
 from pyrite.pipeline.stage import Stage
-from pyrite.pipeline.store import Store, Workplace
+from pyrite.pipeline.store import Store, Workspace
 from pyrite.settings import Json
 
 __all__ = ["RunResult", "Runner", "StepResult", "StepStatus"]
@@ -106,7 +106,7 @@ class Runner:
             self.store.tidy(planned.key)
             return self._cached(planned)
         waiting = Event("step-waiting", planned.id, planned.key)
-        with self.store.workplace(planned.key, lambda: self.observe(waiting)) as place:
+        with self.store.workspace(planned.key, lambda: self.observe(waiting)) as place:
             if self.store.find(planned.kind, planned.key):
                 return self._cached(planned)
             return _Execution(self, planned, plan, place).run()
@@ -118,12 +118,12 @@ class Runner:
 
 @dataclass(frozen=True)
 class _Execution:
-    """One step being done, in a workplace that no other process holds."""
+    """One step being done, in a workspace that no other process holds."""
 
     runner: Runner
     planned: PlannedStep
     plan: Plan
-    place: Workplace
+    place: Workspace
 
     def run(self) -> StepResult:
         planned, started = self.planned, time.monotonic()

@@ -28,7 +28,7 @@ from pyrite.pipeline.manifest import MANIFEST, Manifest
 from pyrite.pipeline.references import StoredOutput
 from pyrite.pipeline.text import listing
 
-__all__ = ["Entry", "Store", "Workplace"]
+__all__ = ["Entry", "Store", "Workspace"]
 
 
 @dataclass(frozen=True)
@@ -68,7 +68,7 @@ class Entry:
 
 
 @dataclass(frozen=True, slots=True)
-class Workplace:
+class Workspace:
     """The folders of a step in work.
 
     Attributes:
@@ -140,7 +140,7 @@ class Store:
         raise StoreError(f"{source} is of the kind {kind!r}; wants: {listing(artifact.kind for artifact in types)}")
 
     @contextmanager
-    def workplace(self, key: str, waiting: Callable[[], None]) -> Iterator[Workplace]:
+    def workspace(self, key: str, waiting: Callable[[], None]) -> Iterator[Workspace]:
         """Hold the folders of a step; no other process holds those of the same key meanwhile.
 
         Args:
@@ -155,9 +155,9 @@ class Store:
         except OSError as error:
             raise StoreError(f"{self.root}: cannot be written to ({error.strerror}); choose another store") from error
         with exclusive(self._lock_file(key), waiting):
-            yield Workplace(key, self._work / key / "work", self._work / key / "publish")
+            yield Workspace(key, self._work / key / "work", self._work / key / "publish")
 
-    def publish(self, place: Workplace, manifest: Manifest) -> Entry:
+    def publish(self, place: Workspace, manifest: Manifest) -> Entry:
         """Put what lies in `place.publish` into the store: the manifest last, then one rename.
 
         What the step kept while it was in work stays until `clear_work`.
