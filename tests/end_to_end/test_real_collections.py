@@ -37,6 +37,7 @@ steps:
     inputs: {corpus: data.corpus, model: model.model}
   search:
     stage: search
+    settings: {system: untrained}
     inputs: {index: embed.index, queries: data.queries, qrels: data.test}
   score:
     stage: evaluate
