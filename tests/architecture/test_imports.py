@@ -9,8 +9,8 @@ import sys
 import pytest
 
 HEAVY = {
-    "bm25s", "datasets", "faiss", "ir_measures", "matplotlib", "scipy", "sentence_transformers", "sklearn", "torch",
-    "transformers", "wordllama",
+    "bm25s", "datasets", "datasketch", "faiss", "ir_measures", "matplotlib", "numba", "openai", "scipy",
+    "sentence_transformers", "sklearn", "torch", "transformers", "wordllama",
 }  # fmt: skip
 ONLY_WITH_DATA = {"numpy", "pandas", "pyarrow"}
 REPORT = "import sys, json; print(json.dumps(sorted({name.split('.')[0] for name in sys.modules})))"
