@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 
 import number_stages as ns
@@ -8,6 +9,7 @@ import pytest
 from workbench import Bench
 
 from pyrite.errors import StoreError
+from pyrite.pipeline.context import Context
 from pyrite.pipeline.garbage import collect_garbage, find_garbage
 from pyrite.pipeline.lock import exclusive, is_locked
 from pyrite.pipeline.references import StoredOutput
@@ -107,6 +109,26 @@ def test_garbage_is_what_no_kept_step_needs(bench: Bench) -> None:
     collect_garbage(bench.store, garbage)
     assert {entry.key for entry in bench.store.entries()} == set(second.values())
     assert list((bench.store.root / ".work").iterdir()) == []
+
+
+def test_shared_files_are_garbage_once_no_step_has_a_link_to_them(bench: Bench) -> None:
+    keys = keys_of(bench)
+    folder = Context(bench.folder, common=bench.store.shared).shared("numbers")
+    assert folder == bench.store.root / ".shared" / "numbers"
+    for name in ("linked", "alone"):
+        (folder / name).write_text(name)
+    os.link(folder / "linked", bench.store.resolve(keys["data"]).folder / "numbers" / "linked")
+    garbage = find_garbage(bench.store, keys.values())
+    assert garbage.shared == ((folder / "alone", 5),)
+    assert garbage.size == 5
+    collect_garbage(bench.store, garbage)
+    assert [path.name for path in folder.iterdir()] == ["linked"]
+    collect_garbage(bench.store, find_garbage(bench.store, []))
+    assert list(folder.iterdir()) == []
+
+
+def test_a_context_outside_a_store_shares_in_its_own_folder(tmp_path: Path) -> None:
+    assert Context(tmp_path).shared("numbers") == tmp_path / "shared" / "numbers"
 
 
 def test_a_step_in_work_is_not_removed(bench: Bench) -> None:

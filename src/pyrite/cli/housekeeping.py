@@ -58,6 +58,7 @@ def gc(
         "bytes": garbage.size,
         "steps": {f"{entry.kind}/{entry.key}": size for entry, size in garbage.entries},
         "unfinished": dict(garbage.work),
+        "shared": {path.name: size for path, size in garbage.shared},
     }
     return Reply(_describe_garbage(garbage, yes), data, options.json)
 
@@ -92,6 +93,8 @@ def _kept(store: Store, files: Files, last_runs: int | None, options: Options) -
 def _describe_garbage(garbage: Garbage, deleted: bool) -> str:
     rows = [[f"{entry.kind}/{entry.key[:12]}", human_size(size)] for entry, size in garbage.entries]
     rows += [[f"unfinished {key[:12]}", human_size(size)] for key, size in garbage.work]
+    if garbage.shared:
+        rows.append([f"{count(len(garbage.shared), 'shared file')}", human_size(sum(s for _, s in garbage.shared))])
     if not rows:
         return "nothing to delete"
     end = "deleted" if deleted else "to delete; run again with --yes"

@@ -41,6 +41,7 @@ class Context:
         observe: Receives events.
         manifests: Returns the manifests of all that the inputs were made from, by step id, for reports that tell where
             a number came from. Times and machines in them follow from no key: a fingerprint leaves them out.
+        common: The folder in which steps share files, or None outside a store.
 
     Example:
         >>> context = Context(Path("work"))
@@ -53,6 +54,7 @@ class Context:
     step: str = ""
     observe: Observer = ignore
     manifests: Callable[[], Mapping[str, Json]] = dict
+    common: Path | None = None
 
     @contextmanager
     def progress(self, description: str, total: int | None, unit: str) -> Iterator[Callable[..., None]]:
@@ -75,6 +77,17 @@ class Context:
 
         advance(0)
         yield advance
+
+    def shared(self, name: str) -> Path:
+        """Return a folder that all steps of a store share, for files that save work and change no result.
+
+        A file in it is named by its content, appears whole (by a rename or a hard link) and is never changed. Another
+        process may put the same file there, and any of them may be gone at any time: what a step needs it links or
+        copies into its own folder. `pyrite gc` deletes those that no artifact has a link to.
+        """
+        folder = (self.common or self.workdir / "shared") / name
+        folder.mkdir(parents=True, exist_ok=True)
+        return folder
 
     def map_shards(
         self,

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from pathlib import Path
 
+from pyrite.pipeline.files import size_of
 from pyrite.pipeline.store import Entry, Store
 
 __all__ = ["Garbage", "collect_garbage", "find_garbage"]
@@ -17,15 +19,17 @@ class Garbage:
     Attributes:
         entries: Steps with their sizes in bytes.
         work: Keys of what killed steps left behind, with the sizes in bytes.
+        shared: Files that steps shared and that none has a link to, with the sizes in bytes.
     """
 
     entries: tuple[tuple[Entry, int], ...]
     work: tuple[tuple[str, int], ...]
+    shared: tuple[tuple[Path, int], ...] = ()
 
     @property
     def size(self) -> int:
         """Return the size of all, in bytes."""
-        return sum(size for _, size in (*self.entries, *self.work))
+        return sum(size for _, size in (*self.entries, *self.work, *self.shared))
 
 
 def find_garbage(store: Store, keep: Iterable[str]) -> Garbage:
@@ -42,11 +46,12 @@ def find_garbage(store: Store, keep: Iterable[str]) -> Garbage:
     kept = _reach(entries, keep)
     unreached = tuple((entry, entry.size()) for key, entry in entries.items() if key not in kept)
     stale = [key for key in store.unfinished() if key not in kept or key in entries]
-    return Garbage(unreached, tuple((key, store.work_size(key)) for key in stale))
+    work = tuple((key, store.work_size(key)) for key in stale)
+    return Garbage(unreached, work, tuple((path, size_of(path)) for path in store.unlinked()))
 
 
 def collect_garbage(store: Store, garbage: Garbage) -> None:
-    """Delete what was found.
+    """Delete what was found, and shared files that nothing has a link to any more then.
 
     Raises:
         StoreError: A process is at work on one of the steps; those before it are gone.
@@ -55,6 +60,8 @@ def collect_garbage(store: Store, garbage: Garbage) -> None:
         store.remove(entry)
     for key, _ in garbage.work:
         store.clear_work(key)
+    for path in store.unlinked():
+        path.unlink(missing_ok=True)
 
 
 def _reach(entries: dict[str, Entry], keep: Iterable[str]) -> set[str]:

@@ -156,7 +156,14 @@ class _Execution:
     def _call(self) -> dict[str, Any]:
         """Run the stage and return its outputs by name."""
         self.place.work.mkdir(parents=True, exist_ok=True)
-        context = Context(self.place.work, self._resources, self.planned.id, self.runner.observe, self._manifests)
+        context = Context(
+            self.place.work,
+            self._resources,
+            self.planned.id,
+            self.runner.observe,
+            self._manifests,
+            self.runner.store.shared,
+        )
         result = self._stage(self.planned.step.settings, self._inputs(), context)
         if not isinstance(result, self._stage.output_class):
             raise TypeError(f"returned {result!r}, wants a {self._stage.output_class.__name__}")

@@ -6,6 +6,7 @@ ROOT/<kind>/<key>/<output>/...       each output
 ROOT/.work/<key>/work/...            what a step in work keeps across kills
 ROOT/.work/<key>/publish/...         a step being published
 ROOT/.work/<key>.lock                held by the process at work on the step
+ROOT/.shared/<name>/...              files that steps share; see `Context.shared`
 ```
 
 A folder under `ROOT/<kind>` appears by one rename, with its manifest inside, once everything lies on the disk.
@@ -92,6 +93,8 @@ class Store:
     def __init__(self, root: Path) -> None:
         self.root = Path(root).expanduser()
         self._work = self.root / ".work"
+        self.shared = self.root / ".shared"
+        """Where steps share files."""
 
     def find(self, kind: str, key: str) -> Entry | None:
         """Return a step that was done, or None; nothing but the presence of its manifest is looked at."""
@@ -189,6 +192,11 @@ class Store:
     def work_size(self, key: str) -> int:
         """Return the size on the disk, in bytes, of what a step kept while it was in work."""
         return size_of(self._work / key)
+
+    def unlinked(self) -> list[Path]:
+        """Return the files that steps share and that no step has a link to."""
+        found = sorted(path for path in self.shared.rglob("*") if path.is_file())
+        return [path for path in found if path.stat().st_nlink == 1]
 
     def remove(self, entry: Entry) -> None:
         """Take a step out: in one stroke, then file by file.

@@ -6,8 +6,10 @@ from collections.abc import Sequence
 from functools import cached_property
 
 import numpy as np
+import pyarrow as pa
 
 from pyrite.errors import SearchError
+from pyrite.search.keys import KeyTable, text_keys
 from pyrite.search.topk import descending_id_rank
 
 __all__ = ["IndexedDocuments"]
@@ -18,7 +20,7 @@ class IndexedDocuments:
 
     Args:
         index_name: What errors call the index.
-        ids: The ids.
+        ids: The ids: strings, as a sequence or in Arrow.
 
     Example:
         >>> documents = IndexedDocuments("bm25", ["a", "b"])
@@ -26,14 +28,14 @@ class IndexedDocuments:
         [1, 0]
     """
 
-    def __init__(self, index_name: str, ids: Sequence[str]) -> None:
+    def __init__(self, index_name: str, ids: Sequence[str] | pa.ChunkedArray) -> None:
         self._index_name = index_name
-        self._ids = ids
+        self.ids = ids if isinstance(ids, pa.ChunkedArray) else pa.chunked_array([pa.array(ids, pa.string())])
 
     @cached_property
     def tie_rank(self) -> np.ndarray:
         """The place of each document among others of the same score: int64, shape (documents,)."""
-        return descending_id_rank(self._ids)
+        return descending_id_rank(self.ids)
 
     def positions(self, doc_ids: Sequence[str]) -> np.ndarray:
         """Return the row of each id: int64, shape (len(doc_ids),).
@@ -41,11 +43,14 @@ class IndexedDocuments:
         Raises:
             SearchError: The index does not hold one of them.
         """
-        try:
-            return np.array([self._rows[doc_id] for doc_id in doc_ids], dtype=np.int64)
-        except KeyError as error:
-            raise SearchError(f"the index {self._index_name!r} holds no document {error.args[0]!r}") from None
+        asked = pa.array(doc_ids, pa.string()).dictionary_encode()
+        distinct = asked.dictionary.to_pylist()
+        rows = self._rows.find(text_keys(distinct))
+        if (rows < 0).any():
+            raise SearchError(f"the index {self._index_name!r} holds no document {distinct[rows.argmin()]!r}")
+        where: np.ndarray = rows[asked.indices.to_numpy()]
+        return where
 
     @cached_property
-    def _rows(self) -> dict[str, int]:
-        return {doc_id: row for row, doc_id in enumerate(self._ids)}
+    def _rows(self) -> KeyTable:
+        return KeyTable(np.concatenate([text_keys(chunk.to_pylist()) for chunk in self.ids.chunks]))

@@ -16,13 +16,13 @@ class RunBuilder:
     Args:
         scorer: The name of the index.
         kind: What its scores mean.
-        doc_ids: The corpus' ids; positions point into it.
+        doc_ids: The corpus' ids, as a list or in Arrow; positions point into it.
     """
 
-    def __init__(self, scorer: str, kind: ScoreKind, doc_ids: list[str]) -> None:
+    def __init__(self, scorer: str, kind: ScoreKind, doc_ids: list[str] | pa.ChunkedArray) -> None:
         self._scorer = scorer
         self._kind = kind
-        self._doc_ids = pa.array(doc_ids, pa.string())
+        self._doc_ids = doc_ids if isinstance(doc_ids, pa.ChunkedArray) else pa.array(doc_ids, pa.string())
         self._query_ids: list[str] = []
         self._positions: list[np.ndarray] = []
         self._scores: list[np.ndarray] = []

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
 
 from pyrite.errors import SearchError
 
@@ -21,8 +23,11 @@ def check_depth(depth: int) -> None:
         raise SearchError(f"the depth of a search is at least 1, not {depth}")
 
 
-def descending_id_rank(doc_ids: Sequence[str]) -> np.ndarray:
+def descending_id_rank(doc_ids: Sequence[str] | pa.ChunkedArray) -> np.ndarray:
     """Return each id's place when ids are sorted in descending order, as trec_eval breaks ties.
+
+    Args:
+        doc_ids: Strings, as a sequence or in Arrow.
 
     Returns:
         int64, shape (len(doc_ids),); 0 for the largest id.
@@ -31,9 +36,11 @@ def descending_id_rank(doc_ids: Sequence[str]) -> np.ndarray:
         >>> descending_id_rank(["a", "c", "b"]).tolist()
         [2, 0, 1]
     """
-    order = sorted(range(len(doc_ids)), key=doc_ids.__getitem__, reverse=True)
-    ranks = np.empty(len(doc_ids), dtype=np.int64)
-    ranks[order] = np.arange(len(doc_ids))
+    ids = doc_ids if isinstance(doc_ids, pa.ChunkedArray) else pa.array(doc_ids, pa.string())
+    # Arrow compares bytes of UTF-8, whose order is that of the code points.
+    order = pc.array_sort_indices(ids, order="descending").to_numpy()
+    ranks = np.empty(len(order), dtype=np.int64)
+    ranks[order] = np.arange(len(order))
     return ranks
 
 

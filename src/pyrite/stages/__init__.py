@@ -13,7 +13,7 @@ _SUMMARIES = {
     "load": "Read a collection: corpus, queries and judgements of each split.",
     "model": "Bring an encoder into the store, with the prompts it is to be used with.",
     "index-bm25": "Build a BM25 index of a corpus.",
-    "embed": "Encode a corpus into vectors, shard by shard.",
+    "embed": "Encode a corpus into vectors, shard by shard; texts that the store has vectors of are not encoded again.",
     "index-faiss": "Search the vectors of a corpus through FAISS' flat index; nothing is encoded again.",
     "search": "Rank the documents of an index for each query of a split.",
     "mine": "Collect candidates for each query from several indices, and score the positives by each.",

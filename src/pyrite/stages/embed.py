@@ -1,17 +1,17 @@
-"""Encode a corpus, shard by shard."""
+"""Encode a corpus, shard by shard, and only what no step before has encoded."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
 
 from pyrite.data import Corpus
 from pyrite.models.folder import ModelFolder
 from pyrite.models.precision import Precision
 from pyrite.pipeline.context import Context
 from pyrite.pipeline.stage import stage
-from pyrite.search.dense.embeddings import join_shards, shard_ranges, write_shard
+from pyrite.search.dense.embeddings import join_shards, shard_ranges
 from pyrite.search.dense.index import DenseIndex
+from pyrite.search.dense.vector_folder import VectorFolder
 from pyrite.settings import Settings
 from pyrite.stages.artifacts import DenseStore
 
@@ -40,9 +40,9 @@ class EmbedOutputs:
     index: DenseStore
 
 
-@stage("embed", version=1)
+@stage("embed", version=2)
 def embed(settings: EmbedSettings, inputs: EmbedInputs, context: Context) -> EmbedOutputs:
-    """Encode a corpus into vectors, shard by shard."""
+    """Encode a corpus into vectors, shard by shard; texts that the store has vectors of are not encoded again."""
     from pyrite.models.sentence_encoder import SentenceEncoder
 
     resources = context.resources
@@ -54,11 +54,8 @@ def embed(settings: EmbedSettings, inputs: EmbedInputs, context: Context) -> Emb
     )
     corpus = inputs.corpus
     ranges = shard_ranges(len(corpus), resources.shard_size)
+    vectors = VectorFolder(encoder, corpus, context.shared("vectors"))
     with context.progress("encode", len(corpus), "documents") as advance:
-
-        def encode(rows: range, path: Path) -> None:
-            write_shard(encoder, corpus.texts(rows), path)
-
-        shards = context.map_shards("embeddings", ranges, encode, advance)
+        shards = context.map_shards("embeddings", ranges, vectors.write, advance)
     embeddings = join_shards(encoder, corpus, shards)
     return EmbedOutputs(DenseStore(DenseIndex(embeddings, None), inputs.model, settings.precision))

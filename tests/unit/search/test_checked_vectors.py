@@ -46,9 +46,12 @@ class Bent:
         (lambda vectors: vectors[:1], r"shape \(1, 64\)"),
         (lambda vectors: vectors[:, :1], r"where it promised numbers of shape \(\d+, 64\)"),
         (lambda vectors: None, r"shape \(\) and type object"),
-        (lambda vectors: vectors * np.nan, "infinite or undefined"),
+        (
+            lambda vectors: vectors * np.nan,
+            r"infinite or undefined component for the (query|document) '\w+' \(and \d+ more",
+        ),
         (lambda vectors: vectors.astype(np.float64) * 1e300, "infinite or undefined"),
-        (lambda vectors: vectors * 7, "scores are cosines and gave a vector of length 7; scale"),
+        (lambda vectors: vectors * 7, r"gave a vector of length 7 for the (query|document) '\w+'; scale"),
     ],
 )
 def test_what_is_no_vector_is_refused_on_both_sides(bend: Callable[..., Any], message: str, side: Role) -> None:
@@ -85,7 +88,7 @@ def test_arguments_of_a_dense_retriever_are_checked_before_anything_is_encoded()
 def test_damaged_embeddings_are_told(tmp_path: Any) -> None:
     index = DenseRetriever(HashingEncoder(), folder=tmp_path).build(TINY.corpus)
     shard = index.embeddings.folder / index.embeddings.shards[0]
-    shard.write_bytes(shard.read_bytes()[:-100])
+    shard.write_bytes(shard.read_bytes()[:1000])
     with pytest.raises(SearchError, match="its embeddings are damaged"):
         index.search(TINY.queries, 1)
 

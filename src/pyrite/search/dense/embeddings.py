@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -10,18 +11,20 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 
 from pyrite.data import Corpus, ScoreKind
 from pyrite.data.files import link_file
 from pyrite.errors import SearchError
-from pyrite.models.protocols import Encoder, Role
+from pyrite.models.protocols import Encoder
+from pyrite.search.dense.vector_folder import VectorFolder
 from pyrite.settings import Json
 
-__all__ = ["Embeddings", "checked_vectors", "encode_corpus", "join_shards", "shard_ranges", "write_shard"]
+__all__ = ["Embeddings", "encode_corpus", "join_shards", "shard_ranges", "write_head"]
 
 _HEAD = "embeddings.json"
-# What is left of unit length in half precision.
-_LENGTH_TOLERANCE = 0.02
+_IDS = "documents.parquet"
 
 
 @dataclass(frozen=True)
@@ -29,15 +32,15 @@ class Embeddings:
     """The vectors of a corpus, float32, in a folder of shards.
 
     Attributes:
-        folder: Holds `embeddings.json` and one file in numpy's format for each shard.
-        doc_ids: The documents, in the order of the rows.
+        folder: Holds `embeddings.json`, `documents.parquet` and one file in numpy's format for each shard.
+        ids: The documents, in the order of the rows: strings, in Arrow.
         shards: The files, in order.
         score_kind: COSINE where the vectors have unit length, else DOT.
         identity: The identity of the encoder that made them.
     """
 
     folder: Path
-    doc_ids: list[str]
+    ids: pa.ChunkedArray
     shards: list[str]
     score_kind: ScoreKind
     identity: Json
@@ -47,33 +50,44 @@ class Embeddings:
         """Open the shards of a folder.
 
         Raises:
-            SearchError: It holds no embeddings.
+            SearchError: It holds no embeddings, or its list of documents is damaged.
         """
         try:
             head = json.loads((folder / _HEAD).read_text(encoding="utf-8"))
         except FileNotFoundError:
             raise SearchError(f"{folder}: holds no embeddings ({_HEAD})") from None
-        return cls(folder, head["doc_ids"], head["shards"], ScoreKind(head["score_kind"]), head["identity"])
+        try:
+            ids = pq.read_table(folder / _IDS, memory_map=True).column("doc_id")
+        except (OSError, ValueError, KeyError) as error:
+            raise _damaged(folder, error) from error
+        return cls(folder, ids, head["shards"], ScoreKind(head["score_kind"]), head["identity"])
 
     def save(self, folder: Path) -> None:
         """Give the shards a second name in another folder."""
         folder.mkdir(parents=True, exist_ok=True)
-        for name in (_HEAD, *self.shards):
+        for name in (_HEAD, _IDS, *self.shards):
             link_file(self.folder / name, folder / name)
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    @cached_property
+    def doc_ids(self) -> list[str]:
+        """The documents as a list, in the order of the rows."""
+        ids: list[str] = self.ids.to_pylist()
+        return ids
 
     def blocks(self) -> Iterator[tuple[int, np.ndarray]]:
         """Yield (first row, rows) of each shard, memory-mapped."""
-        start = 0
-        for shard in self._maps:
-            yield start, shard
-            start += len(shard)
+        yield from zip(self._starts.tolist(), self._maps, strict=False)
 
     def rows(self, positions: np.ndarray) -> np.ndarray:
         """Return the vectors at these positions: float32, shape (len(positions), dimension)."""
         vectors = np.empty((len(positions), self.dimension), dtype=np.float32)
-        for start, shard in self.blocks():
-            here = np.flatnonzero((positions >= start) & (positions < start + len(shard)))
-            vectors[here] = shard[positions[here] - start]
+        shards = np.searchsorted(self._starts, positions, side="right") - 1
+        for shard in np.unique(shards).tolist():
+            here = np.flatnonzero(shards == shard)
+            vectors[here] = self._maps[shard][positions[here] - self._starts[shard]]
         return vectors
 
     @property
@@ -87,17 +101,28 @@ class Embeddings:
         return max(float(np.sqrt(np.einsum("ij,ij->i", s, s, dtype=np.float64).max())) for _, s in self.blocks())
 
     @cached_property
+    def _starts(self) -> np.ndarray:
+        """The first row of each shard."""
+        return np.cumsum([0, *(len(shard) for shard in self._maps[:-1])])
+
+    @cached_property
     def _maps(self) -> list[np.ndarray]:
         try:
-            return [np.load(self.folder / name, mmap_mode="r") for name in self.shards]
+            maps = [np.load(self.folder / name, mmap_mode="r") for name in self.shards]
         except (OSError, ValueError) as error:
-            raise SearchError(
-                f"{self.folder}: its embeddings are damaged ({error}); encode the corpus again"
-            ) from error
+            raise _damaged(self.folder, error) from error
+        rows = sum(len(shard) for shard in maps)
+        if rows != len(self) or len({shard.shape[1:] for shard in maps}) != 1:
+            raise _damaged(self.folder, f"{rows} vectors for {len(self)} documents, or of several dimensions")
+        return maps
 
     def summary(self) -> dict[str, Any]:
         """Return documents and dimension; not the shards, which say nothing of the content."""
-        return {"documents": len(self.doc_ids), "dimension": self.dimension}
+        return {"documents": len(self), "dimension": self.dimension}
+
+
+def _damaged(folder: Path, what: object) -> SearchError:
+    return SearchError(f"{folder}: its embeddings are damaged ({what}); encode the corpus again")
 
 
 def shard_ranges(rows: int, shard_size: int) -> list[range]:
@@ -110,61 +135,12 @@ def shard_ranges(rows: int, shard_size: int) -> list[range]:
     return [range(start, min(start + shard_size, rows)) for start in range(0, rows, shard_size)]
 
 
-def write_shard(encoder: Encoder, texts: Sequence[str], path: Path) -> None:
-    """Encode the texts of one shard into a file in numpy's format.
-
-    Raises:
-        SearchError: As `checked_vectors`.
-    """
-    vectors = checked_vectors(encoder, texts, "document")
-    with path.open("wb") as stream:
-        np.save(stream, vectors)
-
-
-def checked_vectors(encoder: Encoder, texts: Sequence[str], role: Role) -> np.ndarray:
-    """Encode texts and check what comes back, since a ranking would not show that it is wrong.
-
-    Returns:
-        float32, shape (len(texts), dimension).
-
-    Raises:
-        SearchError: The encoder gave another shape than it says, a number that is none, or, with cosines as its
-            scores, a vector that has neither unit length nor length 0.
-    """
-    wanted = (len(texts), encoder.dimension)
-    if not texts:
-        return np.zeros(wanted, dtype=np.float32)
-    given = np.asarray(encoder.encode(texts, role))
-    if given.shape != wanted or given.dtype.kind not in "fiu":
-        raise SearchError(
-            f"the encoder gave vectors of shape {given.shape} and type {given.dtype} where it promised numbers of "
-            f"shape {wanted}"
-        )
-    with np.errstate(over="ignore"):
-        vectors = given.astype(np.float32, copy=False)
-    if not np.isfinite(vectors).all():
-        raise SearchError("the encoder gave a vector with an infinite or undefined component")
-    if encoder.score_kind == ScoreKind.COSINE:
-        _check_unit_length(vectors)
-    return vectors
-
-
-def _check_unit_length(vectors: np.ndarray) -> None:
-    lengths = np.linalg.norm(vectors, axis=1)
-    # The vector of a text without a known word is 0.
-    off = np.where(lengths > 0, np.abs(lengths - 1), 0)
-    if off.max() > _LENGTH_TOLERANCE:
-        raise SearchError(
-            f"the encoder says that its scores are cosines and gave a vector of length {lengths[off.argmax()]:.4g}; "
-            "scale its vectors to unit length, or let its score_kind be DOT"
-        )
-
-
 def encode_corpus(
     encoder: Encoder,
     corpus: Corpus,
     folder: Path,
     *,
+    shared: Path | None = None,
     shard_size: int = 4096,
     advance: Callable[[int], None] = lambda _: None,
 ) -> Embeddings:
@@ -177,33 +153,63 @@ def encode_corpus(
         encoder: Gives the vectors.
         corpus: The documents.
         folder: Created where missing.
+        shared: Where corpora share vectors, so that a text that lies there is not encoded; a folder inside `folder`
+            where None.
         shard_size: Rows of a shard: what an interruption can lose.
         advance: Called with the rows of each finished shard.
+
+    Raises:
+        SearchError: The corpus is empty, the encoder gave something else than vectors, or they cannot be written.
     """
     folder.mkdir(parents=True, exist_ok=True)
+    vectors = VectorFolder(encoder, corpus, shared or folder / "shared")
     shards = []
     for rows in shard_ranges(len(corpus), shard_size):
         # The name holds the rows, so that two layouts never mix.
         path = folder / f"{rows.start:010d}-{rows.stop:010d}.npy"
         if not path.exists():
-            partial = path.with_suffix(".partial")
-            write_shard(encoder, corpus.texts(rows), partial)
+            partial = _partial(path)
+            partial.unlink(missing_ok=True)
+            vectors.write(rows, partial)
             partial.replace(path)
+            # Where another process was faster, both names may be one file, and a rename then leaves them as they are.
+            partial.unlink(missing_ok=True)
         shards.append(path)
         advance(len(rows))
     return join_shards(encoder, corpus, shards)
 
 
 def join_shards(encoder: Encoder, corpus: Corpus, shards: Sequence[Path]) -> Embeddings:
-    """Write the head of shards that are all there, in one folder and in order, and open them."""
+    """Write the head of shards that are all there, in one folder and in order, and open them.
+
+    Raises:
+        SearchError: The corpus is empty.
+    """
+    if not shards:
+        raise SearchError("a dense index wants a corpus with at least one document")
+    ids = corpus.column("doc_id")
+    return write_head(shards, ids, score_kind=encoder.score_kind, identity=encoder.identity())
+
+
+def write_head(shards: Sequence[Path], ids: pa.ChunkedArray, *, score_kind: ScoreKind, identity: Json) -> Embeddings:
+    """Write the head of shards that are all there, and open them.
+
+    Args:
+        shards: Files in numpy's format, float32, in one folder and in the order of the rows; at least one.
+        ids: The document of each row: strings.
+        score_kind: COSINE where the vectors have unit length, else DOT.
+        identity: The identity of the encoder that made them.
+    """
     folder = shards[0].parent
-    head = {
-        "doc_ids": corpus.ids(),
-        "shards": [path.name for path in shards],
-        "score_kind": str(encoder.score_kind),
-        "identity": encoder.identity(),
-    }
-    partial = folder / (_HEAD + ".partial")
-    partial.write_text(json.dumps(head), encoding="utf-8")
-    partial.replace(folder / _HEAD)
+    head = {"shards": [path.name for path in shards], "score_kind": str(score_kind), "identity": identity}
+    table = pa.table({"doc_id": ids})
+    pq.write_table(table, _partial(folder / _IDS), compression="zstd")
+    _partial(folder / _HEAD).write_text(json.dumps(head), encoding="utf-8")
+    for name in (_IDS, _HEAD):
+        _partial(folder / name).replace(folder / name)
     return Embeddings.open(folder)
+
+
+def _partial(path: Path) -> Path:
+    """Name a file that this process is writing."""
+    return path.with_name(f"{path.name}.{os.getpid()}.partial")

@@ -12,12 +12,14 @@ from pathlib import Path
 from typing import Any, Literal, get_args
 
 import numpy as np
+import pyarrow as pa
 
 from pyrite.data import Corpus, Queries, Run, ScoreKind
-from pyrite.data.fingerprint import fingerprint_array
+from pyrite.data.fingerprint import fingerprint_array, fingerprint_arrow
 from pyrite.errors import SearchError, SettingsError
 from pyrite.models.protocols import Encoder
-from pyrite.search.dense.embeddings import Embeddings, checked_vectors, encode_corpus
+from pyrite.search.dense.checked import checked_vectors
+from pyrite.search.dense.embeddings import Embeddings, encode_corpus
 from pyrite.search.dense.exact import exact_search, pair_scores
 from pyrite.search.dense.faiss_index import faiss_first_pass
 from pyrite.search.documents import IndexedDocuments
@@ -42,8 +44,8 @@ class DenseRetriever:
         encoder: Encodes documents and queries.
         engine: How to search.
         name: The name that runs and candidates carry.
-        folder: Where embeddings are kept, so that an interrupted `build` goes on; a temporary
-            folder that lives as long as the index where None.
+        folder: Where embeddings are kept, so that an interrupted `build` goes on and a corpus that grew is encoded
+            only where it is new; a temporary folder that lives as long as the index where None.
         shard_size: Documents encoded between two writes, from 1.
 
     Raises:
@@ -78,7 +80,8 @@ class DenseRetriever:
         if len(corpus) == 0:
             raise SearchError("a dense index wants a corpus with at least one document")
         folder = Path(tempfile.mkdtemp(prefix="pyrite-")) if self.folder is None else self._folder_of(corpus)
-        embeddings = encode_corpus(self.encoder, corpus, folder, shard_size=self.shard_size)
+        shared = None if self.folder is None else self.folder / "vectors"
+        embeddings = encode_corpus(self.encoder, corpus, folder, shared=shared, shard_size=self.shard_size)
         index = DenseIndex(embeddings, self.encoder, engine=self.engine, name=self.name)
         if self.folder is None:
             weakref.finalize(index, shutil.rmtree, folder, ignore_errors=True)
@@ -118,7 +121,7 @@ class DenseIndex:
         self.engine: DenseEngine = engine
         self.name = name
         self._encoder = encoder
-        self._documents = IndexedDocuments(name, embeddings.doc_ids)
+        self._documents = IndexedDocuments(name, embeddings.ids)
 
     @property
     def score_kind(self) -> ScoreKind:
@@ -153,11 +156,11 @@ class DenseIndex:
         hits = exact_search(
             self._encode(queries),
             self.embeddings,
-            min(depth, len(self.doc_ids)),
+            min(depth, len(self.embeddings)),
             self._documents.tie_rank,
             first_pass=self._first_pass,
         )
-        builder = RunBuilder(self.name, self.score_kind, self.doc_ids)
+        builder = RunBuilder(self.name, self.score_kind, self.embeddings.ids)
         for query_id, positions, scores in zip(queries.ids(), hits.positions, hits.scores, strict=True):
             builder.add(query_id, positions, scores)
         return builder.run()
@@ -189,9 +192,10 @@ class DenseIndex:
 
     def fingerprint(self) -> str:
         """Return a hash of the encoder's identity, the ids and the vectors, however sharded."""
-        every = np.arange(len(self.doc_ids))
+        every = np.arange(len(self.embeddings))
         blocks = (self.embeddings.rows(every[start : start + 4096]) for start in range(0, len(every), 4096))
-        return canonical_hash([self.embeddings.identity, self.doc_ids, [fingerprint_array(b) for b in blocks]])
+        ids = fingerprint_arrow(pa.table({"doc_id": self.embeddings.ids}))
+        return canonical_hash([self.embeddings.identity, ids, [fingerprint_array(b) for b in blocks]])
 
     def summary(self) -> dict[str, Any]:
         """Return documents, dimension and engine."""
@@ -205,8 +209,10 @@ class DenseIndex:
         """Encode in the order of the ids, so that batches do not depend on the order of the rows."""
         if self._encoder is None:
             raise SearchError(f"the index {self.name!r} was opened without its encoder; call attach(encoder)")
-        order = np.argsort(np.array(queries.ids(), dtype=object), kind="stable")
-        texts = queries.texts()
+        ids, texts = queries.ids(), queries.texts()
+        order = np.argsort(np.array(ids, dtype=object), kind="stable")
         vectors = np.empty((len(texts), self._encoder.dimension), dtype=np.float32)
-        vectors[order] = checked_vectors(self._encoder, [texts[row] for row in order], "query")
+        vectors[order] = checked_vectors(
+            self._encoder, [texts[row] for row in order], "query", [ids[row] for row in order]
+        )
         return vectors
