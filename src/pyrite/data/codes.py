@@ -8,21 +8,37 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-__all__ = ["encode", "pair_keys", "row_codes"]
+__all__ = ["decoded", "encode", "find", "pair_keys", "positions", "row_codes"]
 
 
-def encode(column: pa.ChunkedArray) -> tuple[np.ndarray, list[str]]:
+def encode(column: pa.ChunkedArray) -> tuple[np.ndarray, pa.Array]:
     """Return one integer for each row, and the value that each integer stands for.
 
+    Args:
+        column: Values without nulls, encoded as a dictionary already or not.
+
     Returns:
-        int64, shape (rows,), and the distinct values, in the order of their first appearance.
+        int32, shape (rows,), not to be written to, and the distinct values.
 
     Example:
-        >>> encode(pa.chunked_array([["b", "a"], ["b"]]))
-        (array([0, 1, 0]), ['b', 'a'])
+        >>> codes, values = encode(pa.chunked_array([["b", "a"], ["b"]]))
+        >>> codes.tolist(), values.to_pylist()
+        ([0, 1, 0], ['b', 'a'])
     """
+    if pa.types.is_dictionary(column.type):
+        column = column.unify_dictionaries()
     encoded = column.combine_chunks().dictionary_encode()
-    return encoded.indices.to_numpy().astype(np.int64), encoded.dictionary.to_pylist()
+    return encoded.indices.to_numpy(), encoded.dictionary
+
+
+def decoded(values: pa.Array, codes: np.ndarray) -> pa.Array:
+    """Return the value of each code, the opposite of `encode`.
+
+    Example:
+        >>> decoded(pa.array(["b", "a"]), np.array([0, 1, 0])).to_pylist()
+        ['b', 'a', 'b']
+    """
+    return values.take(pa.array(codes))
 
 
 def row_codes(columns: Sequence[tuple[np.ndarray, int]]) -> np.ndarray:
@@ -45,6 +61,33 @@ def row_codes(columns: Sequence[tuple[np.ndarray, int]]) -> np.ndarray:
         joint = joint * count + codes
         size *= count
     return joint
+
+
+def positions(values: pa.Array | pa.ChunkedArray, among: pa.Array | pa.ChunkedArray) -> np.ndarray:
+    """Return the place of each value among others, -1 where it is not one of them: int64, shape (len(values),).
+
+    Example:
+        >>> positions(pa.array(["b", "c"]), pa.array(["a", "b"])).tolist()
+        [1, -1]
+    """
+    found = pc.fill_null(pc.index_in(values, value_set=among), -1)
+    return found.to_numpy(zero_copy_only=False).astype(np.int64) if len(found) else np.zeros(0, dtype=np.int64)
+
+
+def find(keys: np.ndarray, wanted: np.ndarray) -> np.ndarray:
+    """Return a place of each wanted number among keys, the first one, and -1 where there is none.
+
+    Example:
+        >>> find(np.array([7, 3, 7]), np.array([3, 7, 5])).tolist()
+        [1, 0, -1]
+    """
+    if len(keys) == 0:
+        return np.full(len(wanted), -1, dtype=np.int64)
+    order = np.argsort(keys, kind="stable")
+    place = np.minimum(np.searchsorted(keys, wanted, sorter=order), len(keys) - 1)
+    found = order[place]
+    found[keys[found] != wanted] = -1
+    return found
 
 
 def pair_keys(table: pa.Table) -> pa.ChunkedArray:

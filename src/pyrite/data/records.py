@@ -97,7 +97,7 @@ class Candidate:
         source: What proposed it, such as "bm25" or "dense".
         rank: Its rank from 1 in that source; None for a positive that the source did not reach.
         scorer: What gave the score.
-        score: The score.
+        score: The score; None for a positive that a ranking made elsewhere does not hold.
         is_positive: Whether it is a known positive of the query.
     """
 
@@ -106,7 +106,7 @@ class Candidate:
     source: str
     rank: int | None
     scorer: str
-    score: float
+    score: float | None
     is_positive: bool
 
 
@@ -120,7 +120,8 @@ class Negative:
         source: The source that ranked it best.
         rank: Its rank from 1 in that source.
         score: Its score by `scorer`.
-        positive_score: The score of the query's positives by the same scorer (the highest).
+        positive_score: The score of the query's positives by the same scorer (the highest); None where one of
+            them has none.
         scorer: What gave both scores.
         weight: Weight of the example in training, from 0 up; 1 where nothing else is said.
     """
@@ -130,7 +131,7 @@ class Negative:
     source: str
     rank: int
     score: float
-    positive_score: float
+    positive_score: float | None
     scorer: str
     weight: float = 1.0
 

@@ -23,7 +23,6 @@ from pathlib import Path
 from pyrite.data.collection import Collection
 from pyrite.data.records import Document, Judgment, Query
 from pyrite.data.tables import Corpus, Qrels, Queries
-from pyrite.data.text import copy_keys
 from pyrite.errors import DataError
 from pyrite.seeds import derive_seed
 
@@ -80,7 +79,7 @@ def read_stdlib(folder: Path | None = None) -> Collection:
     facts = {"source_hash": _hash(sources), "files": len(sources), "skipped_files": skipped}
     corpus = Corpus.from_rows((Document(entry.doc_id, entry.text) for entry in entries), facts)
     queries = Queries.from_rows(Query(entry.query_id, entry.sentence) for entry in entries)
-    return Collection("stdlib", corpus, queries, _judge(entries, copy_keys(corpus)))
+    return Collection("stdlib", corpus, queries, _judge(entries, corpus.copy_keys().tolist()))
 
 
 def stdlib_hash(folder: Path | None = None) -> str:
@@ -237,9 +236,9 @@ class _Cutter:
         return before, after
 
 
-def _judge(entries: list[_Entry], keys: list[str]) -> dict[str, Qrels]:
+def _judge(entries: list[_Entry], keys: list[int]) -> dict[str, Qrels]:
     """Judge every entry, and the copies of its document, relevant to its query, in the split of its module."""
-    copies: dict[str, list[str]] = defaultdict(list)
+    copies: dict[int, list[str]] = defaultdict(list)
     for entry, key in zip(entries, keys, strict=True):
         copies[key].append(entry.doc_id)
     judged: dict[str, list[Judgment]] = {name: [] for name, _ in _SPLITS}

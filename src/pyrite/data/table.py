@@ -22,6 +22,8 @@ __all__ = ["Table", "TableWriter"]
 
 Row = TypeVar("Row")
 BATCH_ROWS = 65_536
+_CODED_ROWS = 1 << 20
+_DICTIONARY_BYTES = 1 << 24
 _META = b"pyrite"
 
 
@@ -30,6 +32,8 @@ class Table(Generic[Row]):
 
     A subclass gives `kind`, `version`, `row` (the record class), `schema` and, where rows must be
     unique, `key`. `metadata` holds what belongs to the whole table (a Run's scorer, for instance).
+    A large table whose columns repeat the same ids names them in `repeated`: read from disk, they stay
+    codes into a list of the ids until somebody asks for the strings.
 
     Args:
         arrow: The columns of the schema, in any order; types are cast where that is safe.
@@ -45,12 +49,37 @@ class Table(Generic[Row]):
     row: ClassVar[type]
     schema: ClassVar[pa.Schema]
     key: ClassVar[tuple[str, ...]] = ()
+    repeated: ClassVar[tuple[str, ...]] = ()
 
     def __init__(self, arrow: pa.Table, metadata: Mapping[str, Any] | None = None) -> None:
-        self.arrow = self._conform(arrow)
-        self.metadata: dict[str, Any] = dict(metadata or {})
+        self._set(self._conform(arrow, self.schema), metadata)
         self._check_unique()
         self.check()
+
+    def _set(self, columns: pa.Table, metadata: Mapping[str, Any] | None) -> None:
+        self._columns = columns
+        self._decoded: pa.Table | None = None
+        self._codes: dict[str, tuple[np.ndarray, pa.Array]] = {}
+        self.metadata: dict[str, Any] = dict(metadata or {})
+
+    @classmethod
+    def of_unique(cls, arrow: pa.Table, metadata: Mapping[str, Any] | None = None) -> Self:
+        """Build a table of rows that are known to have different keys: they are not compared again.
+
+        Raises:
+            DataError: As in `Table`, equal keys apart.
+        """
+        table = cls.__new__(cls)
+        table._set(cls._conform(arrow, cls._coded_schema()), metadata)
+        table.check()
+        return table
+
+    @property
+    def arrow(self) -> pa.Table:
+        """The columns, with the types of the schema."""
+        if self._decoded is None:
+            self._decoded = self._columns.cast(self.schema)
+        return self._decoded
 
     def check(self) -> None:
         """Check what the schema cannot say; subclasses raise DataError."""
@@ -91,7 +120,9 @@ class Table(Generic[Row]):
             DataError: There is none, it is damaged, or it is of another kind or version.
         """
         with cls._opened(folder) as file:
-            return cls(file.read(), cls._read_metadata(file.schema_arrow, cls._file(folder)))
+            head = cls._read_head(file.schema_arrow, cls._file(folder))
+            columns = file.read()
+        return (cls.of_unique if head.get("unique") else cls)(columns, head["metadata"])
 
     @classmethod
     def stream(cls, folder: Path, batch_rows: int = BATCH_ROWS) -> Iterator[pa.RecordBatch]:
@@ -101,14 +132,14 @@ class Table(Generic[Row]):
             DataError: As in `open`.
         """
         with cls._opened(folder) as file:
-            cls._read_metadata(file.schema_arrow, cls._file(folder))
+            cls._read_head(file.schema_arrow, cls._file(folder))
             yield from file.iter_batches(batch_size=batch_rows)
 
     def save(self, folder: Path) -> None:
         """Write the table into a folder as `<kind>.parquet`."""
         folder.mkdir(parents=True, exist_ok=True)
-        with TableWriter(type(self), folder, self.metadata) as writer:
-            writer.write_arrow(self.arrow)
+        with TableWriter(type(self), folder, self.metadata, unique=True) as writer:
+            writer.write_arrow(self._columns)
 
     def rows(self) -> Iterator[Row]:
         """Yield the records in order."""
@@ -120,7 +151,18 @@ class Table(Generic[Row]):
 
     def column(self, name: str) -> pa.ChunkedArray:
         """Return one column."""
-        return self.arrow.column(name)
+        return self._columns.column(name).cast(self.schema.field(name).type)
+
+    def codes(self, name: str) -> tuple[np.ndarray, pa.Array]:
+        """Return one integer for each row of a column of ids, and the distinct ids that they point into.
+
+        Returns:
+            int32, shape (rows,), and the ids, in no order that means anything.
+        """
+        if name not in self._codes:
+            column = self._columns.column(name)
+            self._codes[name] = encode(column)
+        return self._codes[name]
 
     def fingerprint(self) -> str:
         """Return a hash of the rows in order and of the metadata, not of the file's bytes."""
@@ -129,10 +171,10 @@ class Table(Generic[Row]):
 
     def summary(self) -> dict[str, Any]:
         """Return what a manifest says of the table: rows and metadata."""
-        return {"rows": self.arrow.num_rows, **self.metadata}
+        return {"rows": len(self), **self.metadata}
 
     def __len__(self) -> int:
-        return int(self.arrow.num_rows)
+        return int(self._columns.num_rows)
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({len(self)} rows{self._describe_metadata()})"
@@ -145,30 +187,40 @@ class Table(Generic[Row]):
         return Path(folder) / f"{cls.kind}.parquet"
 
     @classmethod
+    def keys_file(cls, folder: Path) -> Path:
+        """Return where a table of texts keeps the keys of copies, beside its rows."""
+        return Path(folder) / f"{cls.kind}.keys.npy"
+
+    @classmethod
     @contextmanager
     def _opened(cls, folder: Path) -> Iterator[pq.ParquetFile]:
         path = cls._file(folder)
         if not path.is_file():
             raise DataError(f"{folder}: holds no table of the kind {cls.kind!r} ({path.name})")
         try:
-            with pq.ParquetFile(path) as file:
+            with pq.ParquetFile(path, read_dictionary=list(cls.repeated)) as file:
                 yield file
         except (ValueError, OSError) as error:
             raise DataError(f"{path}: damaged, it cannot be read as Parquet: {error}") from error
 
     @classmethod
-    def _read_metadata(cls, schema: pa.Schema, path: Path) -> dict[str, Any]:
-        head = json.loads((schema.metadata or {}).get(_META, b"{}"))
+    def _read_head(cls, schema: pa.Schema, path: Path) -> dict[str, Any]:
+        head: dict[str, Any] = json.loads((schema.metadata or {}).get(_META, b"{}"))
         if (head.get("kind"), head.get("version")) != (cls.kind, cls.version):
             raise DataError(
                 f"{path}: wants a table of kind {cls.kind!r}, version {cls.version}; "
                 f"this is {head.get('kind')!r}, version {head.get('version')}"
             )
-        metadata: dict[str, Any] = head["metadata"]
-        return metadata
+        return head
 
     @classmethod
-    def _conform(cls, arrow: pa.Table) -> pa.Table:
+    def _coded_schema(cls) -> pa.Schema:
+        """The schema with the repeated columns as codes."""
+        coded = pa.dictionary(pa.int32(), pa.string())
+        return pa.schema([field.with_type(coded) if field.name in cls.repeated else field for field in cls.schema])
+
+    @classmethod
+    def _conform(cls, arrow: pa.Table, schema: pa.Schema) -> pa.Table:
         given, wanted = set(arrow.schema.names), set(cls.schema.names)
         if given != wanted:
             raise DataError(
@@ -183,14 +235,14 @@ class Table(Generic[Row]):
         if problems:
             raise DataError(f"a table of kind {cls.kind!r} is not valid", problems)
         try:
-            return arrow.select(cls.schema.names).cast(cls.schema)
+            return arrow.select(schema.names).cast(schema)
         except (pa.ArrowInvalid, pa.ArrowNotImplementedError, ValueError) as error:
             raise DataError(f"a table of kind {cls.kind!r}: {error}") from error
 
     def _check_unique(self) -> None:
         if not self.key or len(self) == 0:
             return
-        columns = [encode(self.arrow.column(name)) for name in self.key]
+        columns = [self.codes(name) for name in self.key]
         _, first, counts = np.unique(
             row_codes([(codes, len(values)) for codes, values in columns]), return_index=True, return_counts=True
         )
@@ -215,16 +267,29 @@ class TableWriter:
         table: The table class.
         folder: An existing folder.
         metadata: Facts about the whole table.
+        unique: Whether the keys of all rows are known to differ, so that who opens the table need not compare them.
     """
 
-    def __init__(self, table: type[Table[Any]], folder: Path, metadata: Mapping[str, Any] | None = None) -> None:
+    def __init__(
+        self,
+        table: type[Table[Any]],
+        folder: Path,
+        metadata: Mapping[str, Any] | None = None,
+        *,
+        unique: bool = False,
+    ) -> None:
         self._table = table
         self._path = table._file(folder)
         self._partial = self._path.with_suffix(".parquet.partial")
         head = {"kind": table.kind, "version": table.version, "metadata": dict(metadata or {})}
+        head |= {"unique": True} if unique else {}
         schema = table.schema.with_metadata({_META: json.dumps(head, sort_keys=True).encode()})
         self._schema = schema
-        self._writer = pq.ParquetWriter(self._partial, schema, compression="zstd")
+        # One list of ids for many rows, so that reading need not join a thousand short ones.
+        self._group_rows = _CODED_ROWS if table.repeated else BATCH_ROWS
+        self._writer = pq.ParquetWriter(
+            self._partial, schema, compression="zstd", dictionary_pagesize_limit=_DICTIONARY_BYTES
+        )
 
     def write_rows(self, rows: Iterable[Any]) -> None:
         """Append records.
@@ -241,8 +306,8 @@ class TableWriter:
         Raises:
             DataError: As in `Table`, its key and its own checks apart, which need the whole.
         """
-        conformed = self._table._conform(arrow)
-        self._writer.write_table(conformed.replace_schema_metadata(self._schema.metadata), BATCH_ROWS)
+        conformed = self._table._conform(arrow, self._table.schema)
+        self._writer.write_table(conformed.replace_schema_metadata(self._schema.metadata), self._group_rows)
 
     def __enter__(self) -> Self:
         return self
@@ -252,6 +317,8 @@ class TableWriter:
     ) -> None:
         self._writer.close()
         if kind is None:
+            # Keys that an older table of this name left would be taken for the new one's.
+            self._table.keys_file(self._path.parent).unlink(missing_ok=True)
             self._partial.replace(self._path)
         else:
             self._partial.unlink(missing_ok=True)

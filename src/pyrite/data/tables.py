@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from enum import StrEnum
+from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
@@ -25,6 +26,7 @@ from pyrite.data.records import (
     Verdict,
 )
 from pyrite.data.table import Table
+from pyrite.data.text import text_key
 from pyrite.errors import DataError
 
 __all__ = [
@@ -65,13 +67,44 @@ def _schema(*fields: tuple[str, pa.DataType] | tuple[str, pa.DataType, bool]) ->
     return pa.schema([pa.field(f[0], f[1], nullable=len(f) == 3 and f[2]) for f in fields])
 
 
+_TEXT_ROWS = 4096
 _S, _F, _I, _B = pa.string(), pa.float64(), pa.int32(), pa.bool_()
 
 
 class _TextTable(Table[Any]):
-    """A table whose rows are looked up by id."""
+    """A table of texts, whose rows are looked up by id.
+
+    `save` writes the keys of copies beside the table, since they take longer to compute than all else that a selection
+    of negatives does.
+    """
 
     _positions: dict[str, int] | None = None
+    _copy_keys: np.ndarray | None = None
+
+    @classmethod
+    def open(cls, folder: Path) -> Self:
+        """Read the table that `save` wrote; errors as in `Table.open`."""
+        table = super().open(folder)
+        keys = cls.keys_file(folder)
+        if keys.is_file():
+            table._copy_keys = _read_keys(keys, len(table))
+        return table
+
+    def save(self, folder: Path) -> None:
+        """Write the table into a folder as `<kind>.parquet`, and its copy keys."""
+        super().save(folder)
+        np.save(self.keys_file(folder), self.copy_keys())
+
+    def copy_keys(self) -> np.ndarray:
+        """Return one number for each row; rows with the same number are copies: uint64, shape (rows,)."""
+        if self._copy_keys is None:
+            keys = (key for batch in self.arrow.to_batches(max_chunksize=_TEXT_ROWS) for key in self._keys_of(batch))
+            self._copy_keys = np.fromiter(keys, dtype=np.uint64, count=len(self))
+        return self._copy_keys
+
+    @staticmethod
+    def _keys_of(batch: pa.RecordBatch) -> Iterator[int]:
+        return map(text_key, batch.column("text").to_pylist())
 
     def position(self, row_id: str) -> int:
         """Return the row of an id.
@@ -111,6 +144,12 @@ class Corpus(_TextTable):
 
     kind, row, key = "corpus", Document, ("doc_id",)
     schema = _schema(("doc_id", _S), ("text", _S), ("title", _S))
+
+    @staticmethod
+    def _keys_of(batch: pa.RecordBatch) -> Iterator[int]:
+        # Titles do not count beside a text: a passage with another heading is still the same passage.
+        pairs = zip(batch.column("text").to_pylist(), batch.column("title").to_pylist(), strict=True)
+        return (text_key(text) or text_key(title, "title") for text, title in pairs)
 
     def texts(self, rows: range | None = None) -> list[str]:
         """Return what an encoder or an index reads: the title, a space and the text.
@@ -209,25 +248,26 @@ class Run(Table[Any]):
 class Candidates(Table[Candidate]):
     """What sources proposed, in long form, with the positives scored by the same scorers.
 
-    Its metadata give {"scorers": {name: score kind}, "depth": ranks searched}.
+    Its metadata give {"scorers": {name: score kind}, "depth": ranks searched}. A score is empty
+    where the scorer cannot say: a ranking made elsewhere has no score for a positive that it lacks.
     """
 
-    kind, row = "candidates", Candidate
-    key = ("query_id", "doc_id", "source", "scorer")
+    kind, row, version = "candidates", Candidate, 2
+    key = repeated = ("query_id", "doc_id", "source", "scorer")
     schema = _schema(
         ("query_id", _S),
         ("doc_id", _S),
         ("source", _S),
         ("rank", _I, True),
         ("scorer", _S),
-        ("score", _F),
+        ("score", _F, True),
         ("is_positive", _B),
     )
 
     def check(self) -> None:
         """Check that every scorer's kind of score is named."""
         named = set(self.metadata.get("scorers", {}))
-        used = set(pc.unique(self.column("scorer")).to_pylist())
+        used = set(self.codes("scorer")[1].to_pylist())
         if not used <= named:
             raise DataError(f"the candidates' metadata name no score kind for the scorers {sorted(used - named)}")
 
@@ -240,14 +280,14 @@ class Candidates(Table[Candidate]):
 class Negatives(Table[Negative]):
     """Chosen negatives, at most one row for each query and document."""
 
-    kind, row, key = "negatives", Negative, ("query_id", "doc_id")
+    kind, row, version, key = "negatives", Negative, 2, ("query_id", "doc_id")
     schema = _schema(
         ("query_id", _S),
         ("doc_id", _S),
         ("source", _S),
         ("rank", _I),
         ("score", _F),
-        ("positive_score", _F),
+        ("positive_score", _F, True),
         ("scorer", _S),
         ("weight", _F),
     )
@@ -368,6 +408,16 @@ class TrainingLog(Table[LogEntry]):
 
     kind, row = "training_log", LogEntry
     schema = _schema(("step", _I), ("epoch", _F), ("name", _S), ("value", _F))
+
+
+def _read_keys(path: Path, count: int) -> np.ndarray:
+    try:
+        keys = np.load(path)
+    except (ValueError, EOFError, OSError) as error:
+        raise DataError(f"{path}: damaged, it cannot be read: {error}") from error
+    if keys.dtype != np.uint64 or keys.shape != (count,):
+        raise DataError(f"{path}: holds {keys.dtype} of shape {keys.shape}, wants one uint64 for each of {count} rows")
+    return np.asarray(keys)
 
 
 def _lengths(column: pa.ChunkedArray) -> np.ndarray:

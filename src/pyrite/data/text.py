@@ -3,15 +3,9 @@
 from __future__ import annotations
 
 import hashlib
-import re
 import unicodedata
 
-from pyrite.data.tables import Corpus
-
-__all__ = ["copy_keys", "normalise", "text_key"]
-
-_SPACE = re.compile(r"\s+")
-_BATCH_ROWS = 4096
+__all__ = ["normalise", "text_key"]
 
 
 def normalise(text: str) -> str:
@@ -23,26 +17,21 @@ def normalise(text: str) -> str:
     """
     # Folding takes some letters apart that capitals keep whole (GREEK IOTA WITH DIALYTIKA AND TONOS): compose again.
     folded = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", text).casefold())
-    return _SPACE.sub(" ", folded).strip()
+    return " ".join(folded.split())
 
 
-def text_key(text: str) -> str:
-    """Return a short key that copies of a text share, and other texts do not; "" for one that is empty.
+def text_key(text: str, purpose: str = "") -> int:
+    """Return a number in [0, 2^64) that copies of a text share, and other texts do not; 0 for one that is empty.
 
-    128 bits of BLAKE2 over the normalised text, so that keys of a large corpus fit in memory.
+    64 bits of BLAKE2 over the normalised text, so that keys of a large corpus fit in memory: two of a million
+    different texts share one with a probability of 3e-8.
+
+    Args:
+        text: Any text.
+        purpose: Up to 16 ASCII characters. Keys of two purposes differ.
     """
     normal = normalise(text)
-    return hashlib.blake2b(normal.encode(), digest_size=16).hexdigest() if normal else ""
-
-
-def copy_keys(corpus: Corpus) -> list[str]:
-    """Return one key for each document; two documents with the same key are copies.
-
-    The key is that of the text; where the text is empty, of the title. Titles do not
-    count beside a text: a passage with another heading is still the same passage.
-    """
-    keys: list[str] = []
-    for batch in corpus.arrow.to_batches(max_chunksize=_BATCH_ROWS):
-        pairs = zip(batch.column("text").to_pylist(), batch.column("title").to_pylist(), strict=True)
-        keys += [text_key(text) or "title:" + text_key(title) for text, title in pairs]
-    return keys
+    if not normal:
+        return 0
+    digest = hashlib.blake2b(normal.encode(), digest_size=8, person=purpose.encode())
+    return int.from_bytes(digest.digest(), "little")

@@ -54,14 +54,15 @@ def audit(proposed: Pool, removed: Mapping[str, int], passed: Pool, drawn: Pool,
     """
     queries = len(proposed.starts()) - 1
     sizes = np.diff(drawn.starts())
-    sources, counts = np.unique(drawn.sources.astype(str), return_counts=True)
+    counts = np.bincount(drawn.source, minlength=len(drawn.names.sources)).tolist()
+    by_source = {name: number for name, number in zip(drawn.names.sources.to_pylist(), counts, strict=True) if number}
     return Audit(
         queries=queries,
         candidates=len(proposed),
         removed=dict(removed),
         not_drawn=len(passed) - len(drawn),
         negatives=len(drawn),
-        by_source=dict(zip(sources.tolist(), counts.tolist(), strict=True)),
+        by_source=dict(sorted(by_source.items())),
         short=queries - int(np.count_nonzero(sizes >= wanted)),
         empty=queries - len(sizes),
     )

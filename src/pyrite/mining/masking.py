@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 from pydantic import Field
 
-from pyrite.data import Corpus, Qrels, Queries
-from pyrite.data.text import copy_keys, text_key
-from pyrite.errors import DataError
+from pyrite.data.codes import find, row_codes
+from pyrite.mining.facts import Facts
 from pyrite.mining.pool import Pool
 from pyrite.settings import Settings
 
-__all__ = ["Known", "Masking", "masks"]
+__all__ = ["Masking", "masks"]
 
 
 class Masking(Settings):
@@ -29,100 +27,87 @@ class Masking(Settings):
     """Whether a document with the query's own id is dropped, as BEIR does: there it is the query."""
 
 
-@dataclass(frozen=True)
-class Known:
-    """Judgements and copies of one collection, looked up by id.
-
-    Attributes:
-        grades: {query_id: {doc_id: grade}}.
-        keys: {doc_id: the key that its copies share}.
-        query_keys: {query_id: the key that copies of its text share}.
-        threshold: The lowest grade that makes a positive.
-    """
-
-    grades: dict[str, dict[str, int]]
-    keys: dict[str, str]
-    query_keys: dict[str, str]
-    threshold: int
-
-    @classmethod
-    def of(cls, corpus: Corpus, queries: Queries, qrels: Qrels, threshold: int) -> Known:
-        """Read a collection."""
-        query_keys = {q: text_key(text) for q, text in zip(queries.ids(), queries.texts(), strict=True)}
-        return cls(qrels.by_query(), dict(zip(corpus.ids(), copy_keys(corpus), strict=True)), query_keys, threshold)
-
-    def grade(self, query_id: str, doc_id: str) -> int | None:
-        """Return the grade of a pair, or None where nobody judged it."""
-        return self.grades.get(query_id, {}).get(doc_id)
-
-    def keys_of(self, doc_ids: Iterable[str]) -> list[str]:
-        """Return the copy key of each document.
-
-        Raises:
-            DataError: A document is not in the corpus.
-        """
-        try:
-            return [self.keys[doc_id] for doc_id in doc_ids]
-        except KeyError as error:
-            raise DataError(f"the candidates name a document that the corpus lacks: {error.args[0]!r}") from None
-
-    def query_key(self, query_id: str) -> str:
-        """Return the copy key of a query.
-
-        Raises:
-            DataError: It is not among the queries.
-        """
-        try:
-            return self.query_keys[query_id]
-        except KeyError:
-            raise DataError(f"the candidates name a query that the queries lack: {query_id!r}") from None
-
-    def positive_keys(self, query_id: str) -> set[str]:
-        """Return the copy keys of a query's positives."""
-        judged = self.grades.get(query_id, {})
-        return {
-            self.keys[doc_id] for doc_id, grade in judged.items() if grade >= self.threshold and doc_id in self.keys
-        }
-
-
-def masks(pool: Pool, known: Known, settings: Masking) -> tuple[Pool, list[tuple[str, np.ndarray]]]:
+def masks(pool: Pool, facts: Facts, settings: Masking) -> tuple[Pool, list[tuple[str, np.ndarray]]]:
     """Return the pool with `trusted` filled in, and (gate, rows to drop) for each mask in order.
 
     The gates: `known-positive`; `partly-relevant`, judged above 0 and below the threshold;
     `same-id`; `copy-of-positive` and `copy-of-query`, the same normalised text; `copy`, the same
     text as a candidate ranked better.
+
+    Raises:
+        DataError: The corpus lacks a document, or the queries a query.
     """
-    rows = list(zip(pool.query_ids, pool.doc_ids, strict=True))
-    grades = [known.grade(query_id, doc_id) for query_id, doc_id in rows]
-    graded = np.array([-1 if grade is None else grade for grade in grades], dtype=np.int64)
-    keys = known.keys_of(pool.doc_ids)
+    facts.check(pool.query, pool.doc)
+    if len(pool) == 0:
+        return pool, []
+    grades = _grades(pool, facts)
     dropped = [
-        ("known-positive", graded >= settings.grade_threshold),
-        ("partly-relevant", (graded > 0) & (graded < settings.grade_threshold)),
+        ("known-positive", grades >= settings.grade_threshold),
+        ("partly-relevant", (grades > 0) & (grades < settings.grade_threshold)),
     ]
     if settings.drop_same_id:
-        dropped.append(("same-id", _mask(query_id == doc_id for query_id, doc_id in rows)))
-    positive_keys = {query_id: known.positive_keys(query_id) for query_id in dict.fromkeys(pool.query_ids)}
-    copied = zip(pool.query_ids, keys, strict=True)
-    dropped.append(("copy-of-positive", _mask(key in positive_keys[query_id] for query_id, key in copied)))
-    copied = zip(pool.query_ids, keys, strict=True)
-    dropped.append(("copy-of-query", _mask(known.query_key(query_id) == key for query_id, key in copied)))
+        dropped.append(("same-id", _same_id(pool)))
+    keys = facts.doc_keys
+    dropped.append(("copy-of-positive", _copies_of_positives(pool, facts, keys)))
+    dropped.append(("copy-of-query", _copies_of_queries(pool, facts, keys)))
     gone = np.any([mask for _, mask in dropped], axis=0)
     dropped.append(("copy", _later_copies(pool, keys, gone)))
-    return (replace(pool, trusted=graded == 0) if settings.trust_judged else pool), dropped
+    return (replace(pool, trusted=grades == 0) if settings.trust_judged else pool), dropped
 
 
-def _mask(values: Iterable[bool]) -> np.ndarray:
-    return np.fromiter(values, dtype=bool)
+def _grades(pool: Pool, facts: Facts) -> np.ndarray:
+    """Return the grade of each row, -1 where nobody judged it."""
+    grades = np.full(len(pool), -1, dtype=np.int64)
+    judged = facts.judged.take(facts.judged.doc >= 0)
+    rows = _rows_with(pool.doc, judged.doc, len(facts.names.docs))
+    places = find(facts.names.pairs(judged.query, judged.doc), facts.names.pairs(pool.query[rows], pool.doc[rows]))
+    grades[rows[places >= 0]] = judged.grade[places[places >= 0]]
+    return grades
 
 
-def _later_copies(pool: Pool, keys: list[str], gone: np.ndarray) -> np.ndarray:
+def _rows_with(codes: np.ndarray, wanted: np.ndarray, count: int) -> np.ndarray:
+    """Return the rows whose code is one of some, out of `count` codes."""
+    table = np.zeros(count, dtype=bool)
+    table[wanted] = True
+    return np.flatnonzero(table[codes])
+
+
+def _same_id(pool: Pool) -> np.ndarray:
+    own = pool.names.own_docs
+    same: np.ndarray = own[pool.query] == pool.doc if (own >= 0).any() else np.zeros(len(pool), dtype=bool)
+    return same
+
+
+def _copies_of_positives(pool: Pool, facts: Facts, keys: np.ndarray) -> np.ndarray:
+    copies = np.zeros(len(pool), dtype=bool)
+    positives = facts.positives.take(facts.positives.row >= 0)
+    distinct, codes = np.unique(facts.corpus.copy_keys()[positives.row], return_inverse=True)
+    key_codes = find(distinct, keys)
+    rows = _rows_with(pool.doc, np.flatnonzero(key_codes >= 0), len(keys))
+    sizes = (len(facts.names.queries), len(distinct))
+    taken = row_codes([(positives.query, sizes[0]), (codes, sizes[1])])
+    given = row_codes([(pool.query[rows], sizes[0]), (key_codes[pool.doc[rows]], sizes[1])])
+    copies[rows] = find(taken, given) >= 0
+    return copies
+
+
+def _copies_of_queries(pool: Pool, facts: Facts, keys: np.ndarray) -> np.ndarray:
+    copies = np.zeros(len(pool), dtype=bool)
+    # The key of a query of white space alone is that of a document without any text: no copy.
+    asked = facts.query_keys[facts.query_keys > 0]
+    rows = _rows_with(pool.doc, np.flatnonzero(np.isin(keys, asked)), len(keys))
+    copies[rows] = facts.query_keys[pool.query[rows]] == keys[pool.doc[rows]]
+    return copies
+
+
+def _later_copies(pool: Pool, keys: np.ndarray, gone: np.ndarray) -> np.ndarray:
     """Mark rows whose text stands in a row of the same query that comes earlier and stays."""
     later = np.zeros(len(pool), dtype=bool)
-    seen: set[tuple[str, str]] = set()
-    for row, pair in enumerate(zip(pool.query_ids, keys, strict=True)):
-        if gone[row]:
-            continue
-        later[row] = pair in seen
-        seen.add(pair)
+    _, codes, counts = np.unique(keys, return_inverse=True, return_counts=True)
+    rows = _rows_with(pool.doc, np.flatnonzero(counts[codes] > 1), len(keys))
+    rows = rows[~gone[rows]]
+    pairs = row_codes([(pool.query[rows], len(pool.names.queries)), (codes[pool.doc[rows]], len(counts))])
+    _, first = np.unique(pairs, return_index=True)
+    later[rows] = True
+    later[rows[first]] = False
     return later

@@ -5,62 +5,144 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Literal
 
 import numpy as np
+import pyarrow as pa
 import pyarrow.compute as pc
 
 from pyrite.data import Candidates
-from pyrite.data.codes import encode
+from pyrite.data.codes import find, row_codes
 from pyrite.errors import DataError, Problem
+from pyrite.mining.facts import Facts, Names
 
-__all__ = ["Pool", "build_pool"]
+__all__ = ["Pool", "PositiveScores", "Reference", "build_pool"]
+
+Reference = Literal["lowest", "highest", "mean"]
+"""Which of a query's positives counts. `lowest` removes most."""
 
 _UNRANKED = 0
+_SHOWN = 20
 
 
-@dataclass(frozen=True, slots=True)
-class Pool:
-    """Candidates ordered by query id, then by best rank, source and document id.
-
-    All arrays have shape (rows,). Known positives are among the rows until they are masked.
+@dataclass(frozen=True)
+class PositiveScores:
+    """The scores of each query's positives by each scorer; nan where one of them has none.
 
     Attributes:
-        query_ids: Strings.
-        doc_ids: Strings.
-        sources: The source that ranked the document best; of equals, the first one named.
-        ranks: The rank there, from 1.
-        scorers: What gave the scores of the row.
-        scores: The document's score.
-        lowest: The lowest score of the query's positives by the same scorer.
+        lowest: Shape (queries, scorers), as are the others.
         highest: The highest.
         mean: The mean.
-        trusted: Whether somebody judged the document not relevant, so that no score is needed.
     """
 
-    query_ids: np.ndarray
-    doc_ids: np.ndarray
-    sources: np.ndarray
-    ranks: np.ndarray
-    scorers: np.ndarray
-    scores: np.ndarray
     lowest: np.ndarray
     highest: np.ndarray
     mean: np.ndarray
+
+
+@dataclass(frozen=True)
+class Pool:
+    """Candidates ordered by query id, then by best rank, source and document id.
+
+    All arrays have shape (rows,). Known positives are among the rows until they are masked. Ids are codes into
+    `names`; `query_ids`, `doc_ids`, `sources` and `scorers` give them as strings, which takes far longer.
+
+    Attributes:
+        names: What the codes stand for.
+        query: Codes of queries.
+        doc: Codes of documents.
+        source: Codes of the source that ranked the document best; of equals, the first one named.
+        ranks: The rank there, from 1.
+        scorer: Codes of what gave the scores of the row.
+        scores: The document's score.
+        positives: The scores of the query's positives by each scorer.
+        trusted: Whether somebody judged the document not relevant, so that no score is needed.
+        facts: Judgements and texts, for filters that look at more than ranks and scores; None in a bare pool.
+    """
+
+    names: Names
+    query: np.ndarray
+    doc: np.ndarray
+    source: np.ndarray
+    ranks: np.ndarray
+    scorer: np.ndarray
+    scores: np.ndarray
+    positives: PositiveScores
     trusted: np.ndarray
+    facts: Facts | None = None
 
     def __len__(self) -> int:
-        return len(self.query_ids)
+        return len(self.query)
 
     def take(self, rows: np.ndarray) -> Pool:
         """Return the pool of these rows: a mask or positions."""
-        return Pool(*(getattr(self, name)[rows] for name in Pool.__slots__))
+        return Pool(
+            self.names,
+            self.query[rows],
+            self.doc[rows],
+            self.source[rows],
+            self.ranks[rows],
+            self.scorer[rows],
+            self.scores[rows],
+            self.positives,
+            self.trusted[rows],
+            self.facts,
+        )
 
     def starts(self) -> np.ndarray:
         """Return where each query's rows begin, and the number of rows at the end."""
         if len(self) == 0:
             return np.zeros(1, dtype=np.int64)
-        new = np.flatnonzero(self.query_ids[1:] != self.query_ids[:-1]) + 1
+        new = np.flatnonzero(self.query[1:] != self.query[:-1]) + 1
         return np.concatenate([[0], new, [len(self)]])
+
+    def reference(self, which: Reference) -> np.ndarray:
+        """Return the score of the query's lowest or highest positive, or their mean, by each row's scorer.
+
+        It is nan where one of the positives has no score by that scorer.
+        """
+        scores: np.ndarray = getattr(self.positives, which)[self.query, self.scorer]
+        return scores
+
+    @property
+    def lowest(self) -> np.ndarray:
+        """The lowest score of the query's positives by the same scorer."""
+        return self.reference("lowest")
+
+    @property
+    def highest(self) -> np.ndarray:
+        """The highest score of the query's positives by the same scorer."""
+        return self.reference("highest")
+
+    @property
+    def mean(self) -> np.ndarray:
+        """The mean score of the query's positives by the same scorer."""
+        return self.reference("mean")
+
+    @cached_property
+    def query_ids(self) -> np.ndarray:
+        """The ids of the queries, strings."""
+        return _strings(self.names.queries, self.query)
+
+    @cached_property
+    def doc_ids(self) -> np.ndarray:
+        """The ids of the documents, strings."""
+        return _strings(self.names.docs, self.doc)
+
+    @cached_property
+    def sources(self) -> np.ndarray:
+        """The names of the sources, strings."""
+        return _strings(self.names.sources, self.source)
+
+    @cached_property
+    def scorers(self) -> np.ndarray:
+        """The names of the scorers, strings."""
+        return _strings(self.names.scorers, self.scorer)
+
+
+def _strings(values: pa.Array, codes: np.ndarray) -> np.ndarray:
+    strings: np.ndarray = values.to_numpy(zero_copy_only=False).astype(object)[codes]
+    return strings
 
 
 def build_pool(candidates: Candidates, sources: Sequence[str], scorer: str | None) -> Pool:
@@ -75,34 +157,32 @@ def build_pool(candidates: Candidates, sources: Sequence[str], scorer: str | Non
         DataError: A source or scorer is unknown, or some candidates lack a score by it.
     """
     columns = _Columns.of(candidates)
-    _check_names(columns, sources, scorer)
+    _check_names(columns.names, sources, scorer)
     rows, priorities = _best_proposals(columns, sources)
-    scorers = columns.source_scorers[columns.source[rows]] if scorer is None else columns.scorer_code(scorer)
+    scorers = columns.own_scorers[columns.source[rows]] if scorer is None else columns.scorer_code(scorer)
     scorers = np.broadcast_to(scorers, rows.shape)
-    scores = _look_up(columns.scored, columns.score, columns.pairs_by(scorers, rows))
-    lowest, highest, mean = _positive_scores(columns, columns.query[rows] * len(columns.scorers) + scorers)
-    _check_scored(columns, rows[np.isnan(scores) | np.isnan(lowest)], scorer)
-    order = np.lexsort((columns.doc_order[columns.doc[rows]], priorities, columns.rank[rows]))
-    order = order[np.argsort(columns.query_order[columns.query[rows]][order], kind="stable")]
+    scores = _scores(columns, rows, scorers)
+    _check_scored(columns, rows[np.isnan(scores)], scorer)
+    order = _order(columns, rows, priorities)
     rows = rows[order]
     return Pool(
-        query_ids=columns.queries[columns.query[rows]],
-        doc_ids=columns.docs[columns.doc[rows]],
-        sources=columns.sources[columns.source[rows]],
+        names=columns.names,
+        query=columns.query[rows],
+        doc=columns.doc[rows],
+        source=columns.source[rows],
         ranks=columns.rank[rows],
-        scorers=columns.scorers[scorers[order]],
+        scorer=scorers[order],
         scores=scores[order],
-        lowest=lowest[order],
-        highest=highest[order],
-        mean=mean[order],
+        positives=_positive_scores(columns),
         trusted=np.zeros(len(rows), dtype=bool),
     )
 
 
 @dataclass(frozen=True)
 class _Columns:
-    """The candidates with ids as codes: a code's place in `queries`, `docs` ... holds the id, once for all rows."""
+    """The columns of candidates as arrays, ids as codes."""
 
+    names: Names
     query: np.ndarray
     doc: np.ndarray
     source: np.ndarray
@@ -110,124 +190,112 @@ class _Columns:
     rank: np.ndarray
     score: np.ndarray
     positive: np.ndarray
-    queries: np.ndarray
-    docs: np.ndarray
-    sources: np.ndarray
-    scorers: np.ndarray
 
     @classmethod
     def of(cls, candidates: Candidates) -> _Columns:
-        query, queries = encode(candidates.column("query_id"))
-        doc, docs = encode(candidates.column("doc_id"))
-        source, sources = encode(candidates.column("source"))
-        scorer, scorers = encode(candidates.column("scorer"))
+        query, doc, source, scorer = (candidates.codes(name) for name in ("query_id", "doc_id", "source", "scorer"))
         return cls(
-            query=query,
-            doc=doc,
-            source=source,
-            scorer=scorer,
-            rank=pc.fill_null(candidates.column("rank"), _UNRANKED).to_numpy().astype(np.int64),
+            names=Names(query[1], doc[1], source[1], scorer[1]),
+            query=query[0],
+            doc=doc[0],
+            source=source[0],
+            scorer=scorer[0],
+            rank=pc.fill_null(candidates.column("rank"), _UNRANKED).to_numpy(),
             score=candidates.column("score").to_numpy(),
             positive=candidates.column("is_positive").to_numpy(),
-            queries=np.array(queries, dtype=object),
-            docs=np.array(docs, dtype=object),
-            sources=np.array(sources, dtype=object),
-            scorers=np.array(scorers, dtype=object),
         )
 
-    @cached_property
-    def pair(self) -> np.ndarray:
-        """One number for each query and document."""
-        numbers: np.ndarray = self.query * len(self.docs) + self.doc
-        return numbers
+    def triples(self, rows: np.ndarray, scorers: np.ndarray) -> np.ndarray:
+        """Return one number for each row's query and document and a scorer."""
+        names = self.names
+        parts = ((self.query[rows], names.queries), (self.doc[rows], names.docs), (scorers, names.scorers))
+        return row_codes([(codes, len(values)) for codes, values in parts])
 
-    @cached_property
-    def scored(self) -> np.ndarray:
-        """One number for each query, document and scorer."""
-        numbers: np.ndarray = self.pair * len(self.scorers) + self.scorer
-        return numbers
-
-    def pairs_by(self, scorers: np.ndarray, rows: np.ndarray) -> np.ndarray:
-        """Return the number that `scored` gives the pair of each row with a scorer."""
-        numbers: np.ndarray = self.pair[rows] * len(self.scorers) + scorers
-        return numbers
-
-    def scorer_code(self, name: str) -> np.ndarray:
+    def scorer_code(self, name: str) -> int:
         """Return the code of a scorer, -1 where there is none."""
-        code: np.ndarray = np.append(np.flatnonzero(self.scorers == name), -1)[0]
-        return code
+        return int(pc.index(self.names.scorers, name).as_py())
 
     @cached_property
-    def source_scorers(self) -> np.ndarray:
-        """The code of each source's own scorer."""
-        return np.array([self.scorer_code(name) for name in self.sources], dtype=np.int64)
-
-    @cached_property
-    def query_order(self) -> np.ndarray:
-        """The place of each query's id among the ids in order."""
-        return _places(self.queries)
-
-    @cached_property
-    def doc_order(self) -> np.ndarray:
-        """The place of each document's id among the ids in order."""
-        return _places(self.docs)
-
-
-def _places(ids: np.ndarray) -> np.ndarray:
-    places: np.ndarray = np.argsort(np.argsort(ids, kind="stable"))
-    return places
+    def own_scorers(self) -> np.ndarray:
+        """The code of each source's own scorer, which has its name."""
+        return np.array([self.scorer_code(name) for name in self.names.sources.to_pylist()], dtype=np.int32)
 
 
 def _best_proposals(columns: _Columns, sources: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
     """Return the row of each pair's best rank, in the first source that gives it, and that source's place."""
-    places = np.array([sources.index(name) if name in sources else -1 for name in columns.sources], dtype=np.int64)
+    names = columns.names.sources.to_pylist()
+    places = np.array([sources.index(name) if name in sources else -1 for name in names], dtype=np.int32)
     priorities = places[columns.source]
     rows = np.flatnonzero((priorities >= 0) & (columns.rank != _UNRANKED))
-    rows = rows[np.lexsort((priorities[rows], columns.rank[rows], columns.pair[rows]))]
-    first = np.flatnonzero(np.diff(columns.pair[rows], prepend=-1))
-    rows = rows[first]
+    if len(names) > 1 or len(columns.names.scorers) > 1:
+        # One source scored by itself names each pair once, since rows are unique.
+        pairs = columns.names.pairs(columns.query[rows], columns.doc[rows])
+        rows = rows[np.lexsort((priorities[rows], columns.rank[rows], pairs))]
+        pairs = columns.names.pairs(columns.query[rows], columns.doc[rows])
+        rows = rows[np.flatnonzero(np.diff(pairs, prepend=-1))]
     return rows, priorities[rows]
 
 
-def _look_up(keys: np.ndarray, values: np.ndarray, wanted: np.ndarray) -> np.ndarray:
-    """Return the value of each wanted key, nan where no row has it."""
-    distinct, rows = np.unique(keys, return_index=True)
-    place = np.minimum(np.searchsorted(distinct, wanted), len(distinct) - 1)
-    found: np.ndarray = np.where(distinct[place] == wanted, values[rows[place]], np.nan)
-    return found
+def _scores(columns: _Columns, rows: np.ndarray, scorers: np.ndarray) -> np.ndarray:
+    """Return each pair's score by a scorer, nan where it has none."""
+    if np.array_equal(columns.scorer[rows], scorers):
+        own: np.ndarray = columns.score[rows]
+        return own
+    every = columns.triples(np.arange(len(columns.query)), columns.scorer)
+    places = find(every, columns.triples(rows, scorers))
+    return np.where(places >= 0, columns.score[places], np.nan)
 
 
-def _positive_scores(columns: _Columns, wanted: np.ndarray) -> list[np.ndarray]:
-    """Return the lowest, the highest and the mean score of the positives of each (query, scorer), nan without any."""
+def _positive_scores(columns: _Columns) -> PositiveScores:
+    """Return the lowest, the highest and the mean score of the positives of each query by each scorer."""
+    shape = (len(columns.names.queries), len(columns.names.scorers))
     positives = np.flatnonzero(columns.positive)
-    _, once = np.unique(columns.scored[positives], return_index=True)
+    _, once = np.unique(columns.triples(positives, columns.scorer[positives]), return_index=True)
     rows = positives[once]
-    groups = columns.query[rows] * len(columns.scorers) + columns.scorer[rows]
+    groups = columns.query[rows].astype(np.int64) * shape[1] + columns.scorer[rows]
     # By score within a group, so that the sum does not depend on the order of the rows.
     order = np.lexsort((columns.score[rows], groups))
     groups, scores = groups[order], columns.score[rows][order]
-    distinct, starts, counts = np.unique(groups, return_index=True, return_counts=True)
-    if len(distinct) == 0:
-        return [np.full(len(wanted), np.nan)] * 3
-    sums = np.add.reduceat(scores, starts)
-    spread = (np.minimum.reduceat(scores, starts), np.maximum.reduceat(scores, starts), sums / counts)
-    return [_look_up(distinct, values, wanted) for values in spread]
+    spread = [np.full(shape, np.nan) for _ in range(3)]
+    if len(rows):
+        distinct, starts, counts = np.unique(groups, return_index=True, return_counts=True)
+        sums = np.add.reduceat(scores, starts)
+        found = (np.minimum.reduceat(scores, starts), np.maximum.reduceat(scores, starts), sums / counts)
+        for table, values in zip(spread, found, strict=True):
+            table.flat[distinct] = values
+    return PositiveScores(*spread)
 
 
-def _check_names(columns: _Columns, sources: Sequence[str], scorer: str | None) -> None:
-    unknown = [source for source in sources if source not in columns.sources]
+def _order(columns: _Columns, rows: np.ndarray, priorities: np.ndarray) -> np.ndarray:
+    """Return the order by query id, rank, source and document id."""
+    query = columns.names.query_places[columns.query[rows]]
+    rank = columns.rank[rows]
+    keys = row_codes([(query, len(columns.names.queries)), (rank, int(rank.max(initial=0)) + 1)])
+    if len(keys) == 0 or (np.diff(keys) > 0).all():
+        return np.arange(len(rows))
+    return np.lexsort((columns.names.doc_places[columns.doc[rows]], priorities, keys))
+
+
+def _check_names(names: Names, sources: Sequence[str], scorer: str | None) -> None:
+    known = sorted(names.sources.to_pylist())
+    unknown = [source for source in sources if source not in known]
     if unknown or not sources:
-        known = sorted(columns.sources)
         raise DataError(f"sources: no candidates from {unknown or 'no source'}; there are some from {known}")
-    if scorer is not None and scorer not in columns.scorers:
-        raise DataError(f"scorer: no scores by {scorer!r}; there are some by {sorted(columns.scorers)}")
+    scorers = sorted(names.scorers.to_pylist())
+    if scorer is not None and scorer not in scorers:
+        raise DataError(f"scorer: no scores by {scorer!r}; there are some by {scorers}")
 
 
 def _check_scored(columns: _Columns, lacking: np.ndarray, scorer: str | None) -> None:
     if len(lacking):
-        pairs = zip(columns.queries[columns.query[lacking[:20]]], columns.docs[columns.doc[lacking[:20]]], strict=True)
+        shown = lacking[:_SHOWN]
+        pairs = zip(
+            _strings(columns.names.queries, columns.query[shown]),
+            _strings(columns.names.docs, columns.doc[shown]),
+            strict=True,
+        )
         raise DataError(
-            f"{len(lacking)} candidates or their positives have no score by {scorer or 'their own source'!r}; "
+            f"{len(lacking)} candidates have no score by {scorer or 'their own source'!r}; "
             "rescore all candidates by it first",
             [Problem("candidates", None, f"query {query!r}, document {doc!r}") for query, doc in pairs],
         )

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from pyrite.data import Candidates, Corpus, Negatives, Qrels, Queries, Removals
-from pyrite.data.codes import pair_keys
+from pyrite.data.codes import decoded, find, positions, row_codes
 from pyrite.errors import DataError, Problem
 from pyrite.mining.audit import Audit, audit
-from pyrite.mining.filters import FilterSettings
-from pyrite.mining.masking import Known, Masking, masks
+from pyrite.mining.facts import Facts
+from pyrite.mining.filters import FilterSettings, Outcome
+from pyrite.mining.masking import Masking, masks
 from pyrite.mining.pool import Pool, build_pool
 from pyrite.mining.samplers import SamplerSettings, TopSampler
 from pyrite.settings import Settings
@@ -46,37 +47,52 @@ class SelectionResult:
     audit: Audit
 
 
-class _Drops:
-    """Gathers removals as columns."""
+class _Gates:
+    """Notes at which gate each row of a pool was dropped, and with which numbers."""
 
-    def __init__(self) -> None:
-        self._parts: list[pa.Table] = []
-        self.gates: dict[str, int] = {}
+    def __init__(self, pool: Pool) -> None:
+        self._pool = pool
+        self._gate = np.zeros(len(pool), dtype=np.int16)
+        self._names: list[str] = []
+        self._numbers: dict[int, tuple[np.ndarray, np.ndarray]] = {}
 
-    def add(
-        self, gate: str, pool: Pool, values: np.ndarray | None = None, thresholds: np.ndarray | None = None
-    ) -> None:
-        """Note the rows of a pool as dropped at a gate."""
-        count = len(pool)
-        self.gates.setdefault(gate, 0)
-        self.gates[gate] += count
-        empty = pa.nulls(count, pa.float64())
-        self._parts.append(
-            pa.table(
-                {
-                    "query_id": pa.array(pool.query_ids, pa.string()),
-                    "doc_id": pa.array(pool.doc_ids, pa.string()),
-                    "gate": pa.array([gate] * count, pa.string()),
-                    "value": empty if values is None else pa.array(values),
-                    "threshold": empty if thresholds is None else pa.array(thresholds),
-                }
-            )
-        )
+    def kept(self) -> np.ndarray:
+        """Return the rows that no gate has dropped."""
+        return np.flatnonzero(self._gate == 0)
 
-    def table(self, counts: Audit, sources: Sequence[str], scorer: str | None) -> Removals:
-        """Return all removals; the metadata say what was selected from and where it went."""
-        metadata = {"gates": list(self.gates), "audit": counts.as_dict(), "sources": list(sources), "scorer": scorer}
-        return Removals(pa.concat_tables(self._parts), metadata)
+    def drop(self, gate: str, rows: np.ndarray, outcome: Outcome | None = None) -> None:
+        """Note rows as dropped; those that an earlier gate dropped stay with it."""
+        self._names.append(gate)
+        rows = rows[self._gate[rows] == 0]
+        self._gate[rows] = len(self._names)
+        if outcome is not None:
+            self._numbers[len(self._names)] = (outcome.values[~outcome.keep], outcome.thresholds[~outcome.keep])
+
+    def counts(self) -> dict[str, int]:
+        """Return {gate: rows}, in the order of the gates."""
+        numbers = np.bincount(self._gate, minlength=len(self._names) + 1)[1:]
+        counted = dict.fromkeys(self._names, 0)
+        for name, number in zip(self._names, numbers.tolist(), strict=True):
+            counted[name] += number
+        return counted
+
+    def removals(self, metadata: Mapping[str, Any]) -> Removals:
+        """Return all removals, gate after gate."""
+        rows = np.argsort(self._gate, kind="stable")[len(self.kept()) :]
+        gates = self._gate[rows]
+        numbers = np.full((2, len(rows)), np.nan)
+        for gate, pair in self._numbers.items():
+            numbers[:, np.searchsorted(gates, gate) : np.searchsorted(gates, gate, side="right")] = pair
+        empty = ~np.isin(gates, list(self._numbers))
+        names = self._pool.names
+        columns = {
+            "query_id": decoded(names.queries, self._pool.query[rows]),
+            "doc_id": decoded(names.docs, self._pool.doc[rows]),
+            "gate": decoded(pa.array(self._names, pa.string()), gates - 1),
+            "value": pa.array(numbers[0], mask=empty),
+            "threshold": pa.array(numbers[1], mask=empty),
+        }
+        return Removals.of_unique(pa.table(columns), metadata)
 
 
 def select_negatives(
@@ -101,20 +117,27 @@ def select_negatives(
     """
     _check_threshold(candidates, settings.masking.grade_threshold)
     _check_positives(candidates, qrels, settings.masking.grade_threshold)
-    sources = settings.sources or tuple(sorted(pc.unique(candidates.column("source")).to_pylist()))
-    pool = build_pool(candidates, sources, settings.scorer)
-    proposed = pool
-    drops = _Drops()
-    known = Known.of(corpus, queries, qrels, settings.masking.grade_threshold)
-    pool = _apply_masks(pool, known, settings.masking, drops)
+    sources = settings.sources or tuple(sorted(candidates.codes("source")[1].to_pylist()))
+    proposed = build_pool(candidates, sources, settings.scorer)
+    facts = Facts(proposed.names, corpus, queries, qrels, settings.masking.grade_threshold)
+    gates = _Gates(proposed)
+    proposed, dropped = masks(replace(proposed, facts=facts), facts, settings.masking)
+    for gate, mask in dropped:
+        gates.drop(gate, np.flatnonzero(mask))
     for chosen in settings.filters:
-        outcome = chosen.apply(pool)
-        out = ~outcome.keep
-        drops.add(chosen.type, pool.take(out), outcome.values[out], outcome.thresholds[out])
-        pool = pool.take(outcome.keep)
-    drawn = pool.take(settings.sampler.draw(pool))
-    counts = audit(proposed, drops.gates, pool, drawn, settings.sampler.count)
-    return SelectionResult(_negatives(drawn), drops.table(counts, sources, settings.scorer), counts)
+        rows = gates.kept()
+        outcome = chosen.apply(proposed.take(rows))
+        gates.drop(chosen.type, rows[~outcome.keep], outcome)
+    passed = proposed.take(gates.kept())
+    drawn = passed.take(settings.sampler.draw(passed))
+    counts = audit(proposed, gates.counts(), passed, drawn, settings.sampler.count)
+    metadata = {
+        "gates": list(counts.removed),
+        "audit": counts.as_dict(),
+        "sources": list(sources),
+        "scorer": settings.scorer,
+    }
+    return SelectionResult(_negatives(drawn), gates.removals(metadata), counts)
 
 
 def _check_threshold(candidates: Candidates, threshold: int) -> None:
@@ -128,36 +151,37 @@ def _check_threshold(candidates: Candidates, threshold: int) -> None:
 
 def _check_positives(candidates: Candidates, qrels: Qrels, threshold: int) -> None:
     """Check that every positive that was mined with is judged one: masks know no other, and it would be a negative."""
-    given = candidates.arrow.filter(candidates.column("is_positive")).select(["query_id", "doc_id"])
-    judged = pair_keys(qrels.relevant(threshold).arrow)
-    unknown = given.filter(pc.invert(pc.is_in(pair_keys(given), value_set=judged)))
-    if unknown.num_rows:
-        lacking = unknown.group_by(["query_id", "doc_id"]).aggregate([])
-        shown = lacking.sort_by([("query_id", "ascending"), ("doc_id", "ascending")]).slice(0, 20).to_pylist()
+    given = np.flatnonzero(candidates.column("is_positive").to_numpy())
+    (query, queries), (doc, docs) = (candidates.codes(name) for name in ("query_id", "doc_id"))
+    relevant = qrels.relevant(threshold)
+    judged = [positions(relevant.column("query_id"), queries), positions(relevant.column("doc_id"), docs)]
+    there = (judged[0] >= 0) & (judged[1] >= 0)
+    sizes = (len(queries), len(docs))
+    known = row_codes([(codes[there], size) for codes, size in zip(judged, sizes, strict=True)])
+    wanted, first = np.unique(row_codes([(query[given], sizes[0]), (doc[given], sizes[1])]), return_index=True)
+    unknown = given[first[find(known, wanted) < 0]]
+    if len(unknown):
+        pairs = sorted(
+            (queries[q].as_py(), docs[d].as_py())
+            for q, d in zip(query[unknown].tolist(), doc[unknown].tolist(), strict=True)
+        )
         raise DataError(
-            f"{lacking.num_rows} positives that the candidates were mined with are not judged {threshold} or more; "
+            f"{len(pairs)} positives that the candidates were mined with are not judged {threshold} or more; "
             "give the judgements that they were mined with, or larger ones",
-            [Problem("qrels", None, f"query {row['query_id']!r}, document {row['doc_id']!r}") for row in shown],
+            [Problem("qrels", None, f"query {query_id!r}, document {doc_id!r}") for query_id, doc_id in pairs],
         )
 
 
-def _apply_masks(pool: Pool, known: Known, settings: Masking, drops: _Drops) -> Pool:
-    pool, dropped = masks(pool, known, settings)
-    staying = np.ones(len(pool), dtype=bool)
-    for gate, rows in dropped:
-        drops.add(gate, pool.take(rows & staying))
-        staying &= ~rows
-    return pool.take(staying)
-
-
 def _negatives(pool: Pool) -> Negatives:
-    return Negatives.from_columns(
-        query_id=pool.query_ids,
-        doc_id=pool.doc_ids,
-        source=pool.sources,
-        rank=pool.ranks,
-        score=pool.scores,
-        positive_score=pool.highest,
-        scorer=pool.scorers,
-        weight=np.ones(len(pool)),
-    )
+    best = pool.highest
+    columns = {
+        "query_id": decoded(pool.names.queries, pool.query),
+        "doc_id": decoded(pool.names.docs, pool.doc),
+        "source": decoded(pool.names.sources, pool.source),
+        "rank": pool.ranks,
+        "score": pool.scores,
+        "positive_score": pa.array(best, mask=np.isnan(best)),
+        "scorer": decoded(pool.names.scorers, pool.scorer),
+        "weight": np.ones(len(pool)),
+    }
+    return Negatives.of_unique(pa.table(columns))

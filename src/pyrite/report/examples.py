@@ -79,6 +79,7 @@ def _positives(mining: Mapping[str, MiningRecord], query_id: str, passages: Pass
 
 
 def _negative(row: Mapping[str, object], passages: Passages) -> MinedNegative:
-    score, positive = (number(float(str(row[name]))) for name in ("score", "positive_score"))
+    score, positive = number(float(str(row["score"]))), row["positive_score"]
+    best = "without a score" if positive is None else number(float(str(positive)))
     found = f"{row['source']}, rank {row['rank']}"
-    return MinedNegative(passages.document(str(row["doc_id"])), found, f"{score}, best positive {positive}")
+    return MinedNegative(passages.document(str(row["doc_id"])), found, f"{score}, best positive {best}")

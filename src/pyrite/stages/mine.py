@@ -43,7 +43,7 @@ class MineOutputs:
     candidates: Candidates
 
 
-@stage("mine", version=1)
+@stage("mine", version=2)
 def mine(settings: MineSettings, inputs: MineInputs, context: Context) -> MineOutputs:
     """Collect candidates for each query from several indices, and score the positives by each."""
     indices = {name: open_index(stored, context.resources) for name, stored in inputs.indices.items()}

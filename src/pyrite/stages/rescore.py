@@ -41,7 +41,7 @@ class RescoreOutputs:
     candidates: Candidates
 
 
-@stage("rescore", version=1)
+@stage("rescore", version=2)
 def rescore(settings: RescoreSettings, inputs: RescoreInputs, context: Context) -> RescoreOutputs:
     """Score all candidates and positives by one index, so that filters can compare them."""
     index = open_index(inputs.index, context.resources)

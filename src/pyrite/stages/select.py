@@ -30,7 +30,7 @@ class SelectOutputs:
     removals: Removals
 
 
-@stage("select", version=1)
+@stage("select", version=2)
 def select(settings: Selection, inputs: SelectInputs, context: Context) -> SelectOutputs:
     """Choose negatives among candidates, and say why each other one was dropped."""
     chosen = select_negatives(inputs.candidates, inputs.corpus, inputs.queries, inputs.qrels, settings)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from pyrite.data import TrainingGroup, TrainingSet
-from pyrite.data.text import copy_keys, normalise
+from pyrite.data.text import normalise
 from pyrite.errors import DataError, Problem
 from pyrite.train.job import TrainingTexts
 
@@ -65,7 +65,7 @@ def resolve(training_set: TrainingSet, texts: TrainingTexts, negatives: int) -> 
     rows = {doc_id: row for row, doc_id in enumerate(used)}
     query_texts = texts.queries.select([group.query_id for group in groups]).texts()
     query_keys = _number(normalise(text) for text in query_texts)
-    document_keys = _number(copy_keys(corpus))
+    document_keys = _number(corpus.copy_keys().tolist())
     return Examples(
         query_texts=query_texts,
         document_texts=corpus.texts(),

@@ -11,7 +11,6 @@ import pytest
 from pyrite.data import Document, Judgment, Query
 from pyrite.data.collection import Collection
 from pyrite.data.stdlib import first_sentence, read_stdlib, stdlib_hash
-from pyrite.data.text import copy_keys
 from pyrite.errors import DataError
 
 SHAPES = '''"""A module."""
@@ -195,7 +194,7 @@ def test_the_interpreters_own_library(own_library: tuple[Collection, float]) -> 
 
 def test_the_interpreters_copies_and_sources(own_library: tuple[Collection, float]) -> None:
     collection, _ = own_library
-    keys = dict(zip(collection.corpus.ids(), copy_keys(collection.corpus), strict=True))
+    keys = dict(zip(collection.corpus.ids(), collection.corpus.copy_keys().tolist(), strict=True))
     for qrels in collection.splits.values():
         for judgment in qrels.rows():
             assert keys[judgment.doc_id] == keys[judgment.query_id.removeprefix("q:")]

@@ -1,29 +1,24 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
+from pyrite.data import Candidate, Candidates
 from pyrite.errors import SettingsError
 from pyrite.mining import CeilingFilter, MarginFilter, RankWindow, ShareFilter
-from pyrite.mining.pool import Pool
+from pyrite.mining.pool import Pool, build_pool
 from pyrite.mining.selection import Selection
 from pyrite.settings import parse_settings
 
 
-def pool(scores: list[float], *, positive: tuple[float, float, float] = (0.6, 0.8, 0.7), trusted: int = -1) -> Pool:
-    count = len(scores)
-    return Pool(
-        query_ids=np.array(["q"] * count, dtype=object),
-        doc_ids=np.array([f"d{i}" for i in range(count)], dtype=object),
-        sources=np.array(["dense"] * count, dtype=object),
-        ranks=np.arange(1, count + 1),
-        scorers=np.array(["dense"] * count, dtype=object),
-        scores=np.array(scores),
-        lowest=np.full(count, positive[0]),
-        highest=np.full(count, positive[1]),
-        mean=np.full(count, positive[2]),
-        trusted=np.arange(count) == trusted,
-    )
+def pool(scores: list[float], *, positives: tuple[float, ...] = (0.6, 0.8), trusted: int = -1) -> Pool:
+    """Return a pool of one query whose positives no source ranked."""
+    rows = [Candidate("q", f"d{i}", "dense", i + 1, "dense", score, False) for i, score in enumerate(scores)]
+    rows += [Candidate("q", f"p{i}", "dense", None, "dense", score, True) for i, score in enumerate(positives)]
+    built = build_pool(Candidates.from_rows(rows, {"scorers": {"dense": "cosine"}}), ("dense",), None)
+    return replace(built, trusted=np.arange(len(scores)) == trusted)
 
 
 @pytest.mark.parametrize(
@@ -43,7 +38,7 @@ def test_positive_aware_filters_by_hand(chosen: MarginFilter, kept: list[bool]) 
 
 def test_share_is_safe_for_negative_scores() -> None:
     """Positive -2: the threshold is -2.1, below it, where a plain product would give -1.9, above."""
-    outcome = ShareFilter(share=0.95).apply(pool([-1.95, -2.05, -2.2], positive=(-2.0, -2.0, -2.0)))
+    outcome = ShareFilter(share=0.95).apply(pool([-1.95, -2.05, -2.2], positives=(-2.0,)))
     assert outcome.thresholds[0] == pytest.approx(-2.1)
     assert outcome.keep.tolist() == [False, False, True]
 

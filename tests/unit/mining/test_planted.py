@@ -167,7 +167,7 @@ def test_errors_say_what_to_do() -> None:
     for settings, message in (
         (Selection(sources=("tfidf",)), r"no candidates from \['tfidf'\]; there are some from \['bm25', 'dense'\]"),
         (Selection(scorer="ce"), r"no scores by 'ce'; there are some by \['bm25', 'dense'\]"),
-        (Selection(scorer="dense"), "candidates or their positives have no score by 'dense'; rescore"),
+        (Selection(scorer="dense"), "candidates have no score by 'dense'; rescore"),
     ):
         with pytest.raises(DataError, match=message):
             select_negatives(candidates, corpus, queries, qrels, settings)

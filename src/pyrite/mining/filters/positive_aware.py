@@ -12,18 +12,33 @@ from typing import Literal
 import numpy as np
 from pydantic import Field
 
+from pyrite.errors import DataError, Problem
 from pyrite.mining.filters.protocol import Outcome
-from pyrite.mining.pool import Pool
+from pyrite.mining.pool import Pool, Reference
 from pyrite.settings import Settings
 
-__all__ = ["CeilingFilter", "MarginFilter", "Reference", "ShareFilter"]
+__all__ = ["CeilingFilter", "MarginFilter", "ShareFilter"]
 
-Reference = Literal["lowest", "highest", "mean"]
-"""Which of a query's positives the threshold starts from. `lowest` removes most."""
+_SHOWN = 20
 
 
 def _reference(pool: Pool, reference: Reference) -> np.ndarray:
-    return {"lowest": pool.lowest, "highest": pool.highest, "mean": pool.mean}[reference]
+    """Return the positive's score that each row's threshold starts from."""
+    scores = pool.reference(reference)
+    lacking = np.flatnonzero(np.isnan(scores) & ~pool.trusted)
+    if len(lacking):
+        groups = pool.query[lacking].astype(np.int64) * len(pool.names.scorers) + pool.scorer[lacking]
+        shown = lacking[np.unique(groups, return_index=True)[1]]
+        some = pool.take(shown[:_SHOWN])
+        raise DataError(
+            f"{len(shown)} queries have a positive without a score by the scorer of their candidates, and the filters "
+            "compare with it; rescore first, or choose filters that need no positive",
+            [
+                Problem("candidates", None, f"query {query!r}, scorer {scorer!r}")
+                for query, scorer in zip(some.query_ids, some.scorers, strict=True)
+            ],
+        )
+    return scores
 
 
 def _below(pool: Pool, thresholds: np.ndarray) -> Outcome:

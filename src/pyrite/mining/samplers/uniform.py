@@ -29,11 +29,12 @@ class UniformSampler(Settings):
 
     def draw(self, pool: Pool) -> np.ndarray:
         """Return the chosen rows, positions in the pool, in its order."""
-        chosen = [self._of_query(pool, start, stop) for start, stop in pairwise(pool.starts().tolist())]
-        return np.concatenate(chosen) if chosen else np.zeros(0, dtype=np.int64)
-
-    def _of_query(self, pool: Pool, start: int, stop: int) -> np.ndarray:
         # From an order by id, so that ranks have no influence on the draw.
-        by_id = start + np.argsort(pool.doc_ids[start:stop], kind="stable")
-        generator = rng(self.seed, "uniform-sampler", str(pool.query_ids[start]))
-        return np.sort(generator.permutation(by_id)[: self.count])
+        places = pool.names.doc_places[pool.doc]
+        queries = pool.names.queries
+        chosen = []
+        for start, stop in pairwise(pool.starts().tolist()):
+            by_id = start + np.argsort(places[start:stop])
+            generator = rng(self.seed, "uniform-sampler", queries[int(pool.query[start])].as_py())
+            chosen.append(np.sort(generator.permutation(by_id)[: self.count]))
+        return np.concatenate(chosen) if chosen else np.zeros(0, dtype=np.int64)
