@@ -54,7 +54,7 @@ def test_keys_lie_beside_the_table(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     queries = Queries.from_rows([Query("q", "A text")])
     corpus.save(tmp_path)
     queries.save(tmp_path / "queries")
-    monkeypatch.setattr("pyrite.data.tables.text_key", None)
+    monkeypatch.setattr("pyrite.data.texts.text_key", None)
     assert Corpus.open(tmp_path).copy_keys().tolist() == corpus.copy_keys().tolist()
     assert Queries.open(tmp_path / "queries").copy_keys()[0] == corpus.copy_keys()[0]
 
