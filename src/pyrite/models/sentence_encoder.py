@@ -13,15 +13,18 @@ from pyrite.data import ScoreKind
 from pyrite.errors import ModelError
 from pyrite.extras import locate
 from pyrite.models.folder import ModelFolder
+from pyrite.models.packed_linear import pack_linear_layers
 from pyrite.models.precision import Precision
 from pyrite.models.prompts import family_prompts, own_prompts
 from pyrite.models.protocols import Role
 from pyrite.models.settings import EncoderSettings, Prompts, SentenceTransformerSettings
 from pyrite.models.static_encoder import mean_vectors, tokenise
+from pyrite.models.transformer_loop import encode_texts
 from pyrite.settings import Json
 
 if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
+    from torch import Tensor
 
 __all__ = ["SentenceEncoder", "load_sentence_transformer", "save_model"]
 
@@ -80,7 +83,10 @@ class SentenceEncoder:
         loaded = load_sentence_transformer(settings, device=device, precision=precision)
         folder = settings.local_folder()
         weights = ModelFolder(folder).fingerprint() if folder else {"name": str(model), "commit": _commit(loaded)}
-        return cls(loaded, Prompts.model_validate(_prompts_of(loaded)), batch_size, weights)
+        encoder = cls(loaded, Prompts.model_validate(_prompts_of(loaded)), batch_size, weights)
+        if loaded.device.type == "cpu" and not encoder.is_static:
+            pack_linear_layers(loaded)
+        return encoder
 
     @property
     def dimension(self) -> int:
@@ -106,15 +112,25 @@ class SentenceEncoder:
         prompt = self.prompts.query if role == "query" else self.prompts.document
         if self.is_static:
             return self._encode_static([prompt + text for text in texts] if prompt else texts)
+        distinct = list(dict.fromkeys(texts))
+        vectors = encode_texts(self._model, distinct, prompt, self.batch_size)
+        if vectors is None:
+            vectors = self._encode_by_library(distinct, prompt)
+        if len(distinct) == len(texts):
+            return vectors
+        rows = {text: row for row, text in enumerate(distinct)}
+        return vectors[[rows[text] for text in texts]]
+
+    def _encode_by_library(self, texts: list[str], prompt: str) -> np.ndarray:
         vectors = self._model.encode(
-            list(texts),
+            texts,
             prompt=prompt or None,
             batch_size=self.batch_size,
             show_progress_bar=False,
             convert_to_tensor=True,
-            normalize_embeddings=True,
         )
-        return np.ascontiguousarray(vectors.to("cpu", dtype=_dtype("fp32")).numpy())
+        # In half precision a vector scaled by the library would be off unit length.
+        return np.ascontiguousarray(_unit(vectors).to("cpu").numpy())
 
     def _encode_static(self, texts: Sequence[str]) -> np.ndarray:
         """Encode without what a transformer needs: offsets of tokens, batches, a device."""
@@ -230,6 +246,12 @@ def _dtype(precision: Precision) -> Any:
     import torch
 
     return {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}[precision]
+
+
+def _unit(vectors: Tensor) -> Tensor:
+    from torch.nn.functional import normalize
+
+    return normalize(vectors.float(), dim=1)
 
 
 def _commit(model: SentenceTransformer) -> str | None:
