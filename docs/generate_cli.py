@@ -15,6 +15,7 @@ __all__ = ["main", "pages"]
 
 FOLDER = Path(__file__).resolve().parent / "cli"
 COMMANDS = ("run", "plan", "why", "validate", "demo", "verify", "gc", "stages")
+TRAINING_FILES = ("convert",)
 SHARED = ("Common options:", "Resources (they change no result):")
 WIDTH = 160
 
@@ -22,8 +23,8 @@ INDEX = """\
 # Command line
 
 The pages of this section are generated from the command itself by `make docs`. The commands on
-[pipelines and the store](commands.md) work on a file or a store; each [stage](stages.md) is a command too, a pipeline
-of one step through the same runner.
+[pipelines and the store](commands.md) work on a file or a store, those on [training files](training-files.md) on
+anyone's; each [stage](stages.md) is a command too, a pipeline of one step through the same runner.
 
 Results go to standard output, progress and errors to standard error. With `--json` the result is JSON and nothing else
 is written there. Exit codes: 0 all went well, 1 an error that the message describes, 2 a command line that is none, 130
@@ -32,7 +33,8 @@ after Ctrl-C.
 {help}
 ## Shared options
 
-Commands that run something take all of these, the others those of the first group.
+Commands that run something take all of these, the others those of the first group; those on training files take
+`--json` and `--quiet`.
 
 {shared}"""
 
@@ -55,6 +57,7 @@ def pages() -> dict[str, str]:
     return {
         "index.md": INDEX.format(help=_block(help_of([])), shared=_block(shared)),
         "commands.md": "# Pipelines and the store\n\n" + _sections(COMMANDS),
+        "training-files.md": "# Training files\n\n" + _sections(TRAINING_FILES),
         "stages.md": "# Stages\n\nThe settings are those of a step in a pipeline file.\n\n" + _sections(tuple(CATALOG)),
     }
 

@@ -34,7 +34,7 @@ def test_every_command_has_its_section(generator: ModuleType) -> None:
     listed = {
         line.strip().partition(":")[0]
         for paragraph in generator.help_of([])
-        if paragraph.startswith(("Pipelines:", "Housekeeping:", "Single stages:"))
+        if paragraph.startswith(("Pipelines:", "Training files:", "Housekeeping:", "Single stages:"))
         for line in paragraph.splitlines()[1:]
     }
     sections = "\n".join(generator.pages().values())

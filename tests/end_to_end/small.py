@@ -5,20 +5,23 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from pyrite.data.formats.beir import write_beir
+from pyrite.data import TrainingGroup, TrainingSet
+from pyrite.data.formats import GplLayout, TrainingParts, write_beir, write_training_set
 from pyrite.pipeline.store import Store
 from pyrite.testing.models import write_static_model
 from pyrite.testing.tiny import tiny_collection
 
 PIPELINE = Path(__file__).with_name("small.yaml")
-STEPS = 29
+STEPS = 30
 
 
 def write_inputs(folder: Path) -> None:
-    """Write the tiny collection as a BEIR folder, and a static encoder of its words."""
+    """Write the tiny collection as a BEIR folder, a static encoder of its words, and a file that GPL would train on."""
     tiny = tiny_collection()
     write_beir(tiny, folder / "tiny")
     write_static_model(folder / "words", [*tiny.corpus.texts(), *tiny.queries.texts()])
+    mined = TrainingSet.from_rows([TrainingGroup("q06", ("ruby",), ("sapphire",), margins=(0.5,))])
+    write_training_set(TrainingParts(tiny.corpus, tiny.queries, mined), folder / "mined.tsv", GplLayout())
 
 
 def fingerprints(store: Store) -> dict[str, str]:

@@ -25,6 +25,9 @@ _PIPELINES = {
     "validate": "Check a pipeline file, and list every fault.",
     "demo": "Mine, train and measure on the standard library of this Python.",
 }
+_TRAINING_FILES = {
+    "convert": "Turn a training file into another toolkit's format, ids kept, and say what it cannot hold.",
+}
 _HOUSEKEEPING = {
     "verify": "Compare results in the store with their manifests.",
     "gc": "List what no run needs any more; delete it with --yes.",
@@ -95,9 +98,10 @@ def build_app(arguments: Sequence[str]) -> App:
         suppress_keyboard_interrupt=False,
     )
     _add(app, "pyrite.cli.pipelines", _PIPELINES, Group("Pipelines", sort_key=1))
-    _add(app, "pyrite.cli.housekeeping", _HOUSEKEEPING, Group("Housekeeping", sort_key=2))
+    _add(app, "pyrite.cli.training_files", _TRAINING_FILES, Group("Training files", sort_key=2))
+    _add(app, "pyrite.cli.housekeeping", _HOUSEKEEPING, Group("Housekeeping", sort_key=3))
     _add_stages(app, arguments)
-    app["--help"].group = app["--version"].group = Group("Other", sort_key=4)
+    app["--help"].group = app["--version"].group = Group("Other", sort_key=5)
     return app
 
 
@@ -107,7 +111,7 @@ def _add(app: App, module: str, commands: dict[str, str], group: Group) -> None:
 
 
 def _add_stages(app: App, arguments: Sequence[str]) -> None:
-    group = Group("Single stages", sort_key=3)
+    group = Group("Single stages", sort_key=4)
     called = arguments[0] if arguments else None
     for kind in CATALOG:
         if kind != called:

@@ -13,8 +13,9 @@ from pyrite.pipeline.runs import Runs
 from pyrite.pipeline.store import Store
 from pyrite.settings import parse_settings
 
-__all__ = ["Files", "Inputs", "Options", "ResourceOptions", "Sets", "Steps", "Switch"]
+__all__ = ["Answers", "Files", "Inputs", "Options", "ResourceOptions", "Sets", "Steps", "Switch", "TextFiles"]
 
+_TEXTS = Group("What the file does not say", sort_key=70)
 _COMMON = Group("Common options", sort_key=80)
 _RESOURCES = Group("Resources (they change no result)", sort_key=90)
 
@@ -34,6 +35,34 @@ Steps = Annotated[tuple[str, ...], Parameter(name="--step"), _Many]
 
 Files = Annotated[tuple[Path, ...], _Many]
 """Paths, any number of times."""
+
+
+@Parameter(name="*", group=_COMMON)
+@dataclass(frozen=True)
+class Answers:
+    """How to answer, for commands that have nothing to do with the store."""
+
+    json: Switch = False
+    """Answer with JSON on standard output, and nothing else there."""
+
+    quiet: Switch = False
+    """Show no progress."""
+
+
+@Parameter(name="*", group=_TEXTS)
+@dataclass(frozen=True)
+class TextFiles:
+    """What a training file does not say itself."""
+
+    corpus: Path | None = None
+    """What ids of documents stand for: JSONL, Parquet, TSV, or a folder of BEIR or NeMo. By default NAME.corpus.jsonl
+    beside the file, where it is there."""
+
+    queries: Path | None = None
+    """What ids of queries stand for; by default NAME.queries.jsonl beside the file."""
+
+    positives: str | None = None
+    """Where a file of PyLate does not say it: "first", or a file of judgements (TREC qrels)."""
 
 
 @Parameter(name="*", group=_COMMON)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from pyrite.data.records import TrainingGroup
+from collections.abc import Sequence
+
+from pyrite.data.records import Negative, TrainingGroup
 from pyrite.data.tables import Negatives, Qrels, TrainingSet
 from pyrite.errors import DataError
 
@@ -14,7 +16,7 @@ def training_groups(qrels: Qrels, negatives: Negatives | None = None, grade_thre
 
     Args:
         qrels: The judgements of the training queries.
-        negatives: Negatives mined for them, kept in their order; none for in-batch training.
+        negatives: Negatives mined for them, kept in their order with weight and source; none for in-batch training.
         grade_threshold: The lowest grade that makes a positive, from 1.
 
     Raises:
@@ -33,12 +35,10 @@ def training_groups(qrels: Qrels, negatives: Negatives | None = None, grade_thre
         if not positives:
             continue
         chosen = mined.get(query_id, [])
-        wrong = sorted({doc_id for doc_id, _ in chosen} & set(positives))
+        wrong = sorted({negative.doc_id for negative in chosen} & set(positives))
         if wrong:
             raise DataError(f"query {query_id!r}: positives stand among its negatives: {', '.join(wrong)}")
-        weights = tuple(weight for _, weight in chosen)
-        plain = all(weight == 1 for weight in weights)
-        groups.append(TrainingGroup(query_id, positives, tuple(d for d, _ in chosen), None if plain else weights))
+        groups.append(_group(query_id, positives, chosen))
     if not groups:
         raise DataError(f"no training query has a document of grade {grade_threshold} or more")
     if mined and mined.keys().isdisjoint(group.query_id for group in groups):
@@ -49,10 +49,20 @@ def training_groups(qrels: Qrels, negatives: Negatives | None = None, grade_thre
     return TrainingSet.from_rows(groups)
 
 
-def _by_query(negatives: Negatives | None) -> dict[str, list[tuple[str, float]]]:
-    grouped: dict[str, list[tuple[str, float]]] = {}
-    if negatives is not None:
-        columns = (negatives.column(name).to_pylist() for name in ("query_id", "doc_id", "weight"))
-        for query_id, doc_id, weight in zip(*columns, strict=True):
-            grouped.setdefault(query_id, []).append((doc_id, weight))
+def _group(query_id: str, positives: tuple[str, ...], chosen: Sequence[Negative]) -> TrainingGroup:
+    weights = tuple(negative.weight for negative in chosen)
+    plain = all(weight == 1 for weight in weights)
+    return TrainingGroup(
+        query_id,
+        positives,
+        tuple(negative.doc_id for negative in chosen),
+        weights=None if plain else weights,
+        sources=tuple((negative.source,) for negative in chosen) if chosen else None,
+    )
+
+
+def _by_query(negatives: Negatives | None) -> dict[str, list[Negative]]:
+    grouped: dict[str, list[Negative]] = {}
+    for negative in negatives.rows() if negatives is not None else ():
+        grouped.setdefault(negative.query_id, []).append(negative)
     return grouped

@@ -187,6 +187,11 @@ class TrainingGroup:
         weights: One for each negative, or None for 1 everywhere.
         teacher_scores: One for each positive, then one for each negative; None inside for a
             document that the teacher did not score (never 0), None for no teacher at all.
+        margins: What a teacher gave a positive more than a negative, for each positive in turn one for each
+            negative; None inside for a pair without one, None for no margins at all. A file of margins
+            does not say the two scores behind each, and they cannot be had from it.
+        sources: For each negative, what proposed it, such as ("bm25", "dense"), in any order; () where that is not
+            known, None where it is known of none.
     """
 
     query_id: str
@@ -194,6 +199,8 @@ class TrainingGroup:
     negative_ids: tuple[str, ...] = ()
     weights: tuple[float, ...] | None = None
     teacher_scores: tuple[float | None, ...] | None = None
+    margins: tuple[float | None, ...] | None = None
+    sources: tuple[tuple[str, ...], ...] | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -147,7 +147,7 @@ class Table(Generic[Row]):
         for batch in self.arrow.to_batches(max_chunksize=BATCH_ROWS):
             columns = [batch.column(name).to_pylist() for name in names]
             for values in zip(*columns, strict=True):
-                yield self.row(*(tuple(v) if isinstance(v, list) else v for v in values))
+                yield self.row(*map(_frozen, values))
 
     def column(self, name: str) -> pa.ChunkedArray:
         """Return one column."""
@@ -322,6 +322,11 @@ class TableWriter:
             self._partial.replace(self._path)
         else:
             self._partial.unlink(missing_ok=True)
+
+
+def _frozen(value: Any) -> Any:
+    """Return lists as tuples, those inside of them too."""
+    return tuple(map(_frozen, value)) if isinstance(value, list) else value
 
 
 def _array(values: Any, schema: pa.Schema, name: str) -> pa.Array | pa.ChunkedArray:

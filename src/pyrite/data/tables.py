@@ -225,12 +225,15 @@ class TrainingSet(Table[TrainingGroup]):
     """One group for each training query."""
 
     kind, row, key = "training_set", TrainingGroup, ("query_id",)
+    version = 2
     schema = _schema(
         ("query_id", _S),
         ("positive_ids", pa.list_(_S)),
         ("negative_ids", pa.list_(_S)),
         ("weights", pa.list_(_F), True),
         ("teacher_scores", pa.list_(_F), True),
+        ("margins", pa.list_(_F), True),
+        ("sources", pa.list_(pa.list_(_S)), True),
     )
 
     def check(self) -> None:
@@ -239,7 +242,13 @@ class TrainingSet(Table[TrainingGroup]):
         negatives = _lengths(self.column("negative_ids"))
         if len(self) and positives.min() < 1:
             raise DataError("a training group needs at least one positive")
-        for name, wanted in (("weights", negatives), ("teacher_scores", positives + negatives)):
+        lengths = {
+            "weights": negatives,
+            "teacher_scores": positives + negatives,
+            "margins": positives * negatives,
+            "sources": negatives,
+        }
+        for name, wanted in lengths.items():
             column = self.column(name)
             given = _lengths(column)
             there = column.is_valid().to_numpy()

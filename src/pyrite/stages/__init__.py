@@ -11,6 +11,7 @@ __all__ = ["CATALOG"]
 
 _SUMMARIES = {
     "load": "Read a collection: corpus, queries and judgements of each split.",
+    "load-training-set": "Read a training file of any format: its groups, documents and queries.",
     "model": "Bring an encoder into the store, with the prompts it is to be used with.",
     "index-bm25": "Build a BM25 index of a corpus.",
     "embed": "Encode a corpus into vectors, shard by shard; texts that the store has vectors of are not encoded again.",

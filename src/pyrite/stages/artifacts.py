@@ -143,7 +143,8 @@ class Files:
 
     def summary(self) -> dict[str, Any]:
         """Return {file name: bytes}."""
-        return {file.name: file.stat().st_size for file in sorted(self.path.iterdir())}
+        files = (file for file in sorted(self.path.rglob("*")) if file.is_file())
+        return {file.relative_to(self.path).as_posix(): file.stat().st_size for file in files}
 
 
 def open_index(stored: LexicalIndex | DenseStore, resources: Resources) -> Index:

@@ -37,7 +37,7 @@ class AssembleOutputs:
     training_set: TrainingSet
 
 
-@stage("assemble", version=1)
+@stage("assemble", version=2)
 def assemble(settings: AssembleSettings, inputs: AssembleInputs, context: Context) -> AssembleOutputs:
     """Join positives and negatives into a training set."""
     return AssembleOutputs(training_groups(inputs.qrels, inputs.negatives, settings.grade_threshold))

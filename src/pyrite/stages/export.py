@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Annotated
-
-from pydantic import Field
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 
 from pyrite.data import Corpus, Queries, TrainingSet
 from pyrite.data.formats.examples import TrainingParts
-from pyrite.data.formats.flagembedding import FlagEmbeddingLayout, write_flag_embedding
-from pyrite.data.formats.sentence_transformers import SentenceTransformersLayout, write_sentence_transformers
+from pyrite.data.formats.training import TrainingLayout, write_training_set
 from pyrite.pipeline.context import Context
 from pyrite.pipeline.stage import stage
 from pyrite.settings import Settings
@@ -19,11 +17,15 @@ from pyrite.stages.artifacts import Files
 __all__ = ["ExportInputs", "ExportOutputs", "ExportSettings", "export"]
 
 
+_LOG = logging.getLogger(__name__)
+_SUFFIXES: Mapping[str, str] = {"gpl": ".tsv", "nemo": ".json"}
+
+
 class ExportSettings(Settings):
     """Which convention, and how its options stand."""
 
-    layout: Annotated[SentenceTransformersLayout | FlagEmbeddingLayout, Field(discriminator="type")]
-    """The convention by its `type`: `sentence-transformers` or `flag-embedding`."""
+    layout: TrainingLayout
+    """The convention by its `type`."""
 
 
 @dataclass(frozen=True)
@@ -37,7 +39,7 @@ class ExportInputs:
 
 @dataclass(frozen=True)
 class ExportOutputs:
-    """A folder with `train.jsonl`."""
+    """A folder with `train.jsonl` (GPL: `train.tsv`, NeMo: `train.json`), and the texts beside a file of ids."""
 
     files: Files
 
@@ -48,8 +50,9 @@ def export(settings: ExportSettings, inputs: ExportInputs, context: Context) -> 
     parts = TrainingParts(inputs.corpus, inputs.queries, inputs.training_set)
     folder = context.workdir / "files"
     folder.mkdir(exist_ok=True)
-    if isinstance(settings.layout, SentenceTransformersLayout):
-        write_sentence_transformers(parts, folder / "train.jsonl", settings.layout)
-    else:
-        write_flag_embedding(parts, folder / "train.jsonl", settings.layout)
+    name = f"train{_SUFFIXES.get(settings.layout.type, '.jsonl')}"
+    written = write_training_set(parts, folder / name, settings.layout)
+    # Whatever has no field for titles joins them, and that is how encoders read a document: no reason to warn.
+    for sentence in replace(written, joined_titles=0).told():
+        _LOG.warning("%s: %s", settings.layout.type, sentence)
     return ExportOutputs(Files(folder))

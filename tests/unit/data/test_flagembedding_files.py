@@ -77,7 +77,7 @@ def test_the_loop_keeps_everything(tmp_path: Path) -> None:
     parts = parts_of(*GROUPS, NO_NEGATIVE, prompt="Find: ", type="normal")
     path = tmp_path / "train.jsonl"
     report = write_flag_embedding(parts, path, FlagEmbeddingLayout(scores=True, incomplete="keep"))
-    assert report == Written(rows=3)
+    assert report == Written(rows=3, joined_titles=1)
     corpus, queries, training_set = read_flag_embedding(path)
     assert list(training_set.rows()) == [*GROUPS, NO_NEGATIVE]
     assert training_set.metadata == {"prompt": "Find: ", "type": "normal"}
@@ -101,8 +101,8 @@ def test_groups_that_its_trainer_fails_on(tmp_path: Path) -> None:
         "the query 'q3' has no negatives",
     ]
     report = write_flag_embedding(parts, tmp_path / "t.jsonl", FlagEmbeddingLayout(incomplete="drop", ids=False))
-    assert report == Written(rows=2, dropped_groups=1, unused_weights=1)
-    with pytest.raises(DataError, match="no group that FlagEmbedding's trainer takes"):
+    assert report == Written(rows=2, dropped_groups=1, unused_weights=1, unused_scores=1, unused_ids=2, joined_titles=1)
+    with pytest.raises(DataError, match="no group that can be written: FlagEmbedding's trainer"):
         write_flag_embedding(parts_of(NO_NEGATIVE), tmp_path / "t.jsonl", FlagEmbeddingLayout(incomplete="drop"))
 
 

@@ -28,7 +28,7 @@ def test_a_data_set_holds_what_the_trainer_reads_and_nothing_else() -> None:
     dataset, written = to_dataset(parts())
     assert dataset.column_names == ["anchor", "positive", "negative_1", "negative_2"]
     assert dataset[1] == {"anchor": "two", "positive": "thïrd", "negative_1": "first", "negative_2": "second\nline"}
-    assert written == Written(rows=2)
+    assert written == Written(rows=2, unused_scores=1, unused_ids=2)
 
 
 @pytest.mark.parametrize("shape", get_args(Shape))

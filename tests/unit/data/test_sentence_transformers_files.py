@@ -150,7 +150,7 @@ def test_the_loop_keeps_ids_texts_order_scores_and_weights(tmp_path: Path, shape
 @pytest.mark.parametrize("shape", ["n-tuple", "labeled-pair", "labeled-list"])
 def test_a_group_without_negatives_survives_where_the_shape_can_hold_it(tmp_path: Path, shape: Shape) -> None:
     path = tmp_path / "train.jsonl"
-    assert write_sentence_transformers(parts_of(NO_NEGATIVE), path, Layout(shape=shape)) == Written(rows=1)
+    assert write_sentence_transformers(parts_of(NO_NEGATIVE), path, Layout(shape=shape)) == Written(1, joined_titles=1)
     assert list(read_sentence_transformers(path).training_set.rows()) == [NO_NEGATIVE]
 
 
@@ -172,12 +172,20 @@ def test_dropped_groups_and_unused_negatives_are_counted(tmp_path: Path) -> None
     parts = parts_of(TWO_POSITIVES, ONE_NEGATIVE, NO_NEGATIVE)
     path = tmp_path / "train.jsonl"
     report = write_sentence_transformers(parts, path, Layout(negatives=1, incomplete="drop", ids=False))
-    assert report == Written(rows=3, dropped_groups=1, unused_negatives=1, unused_weights=1)
+    assert report == Written(
+        rows=3,
+        dropped_groups=1,
+        unused_negatives=1,
+        unused_weights=1,
+        unused_scores=1,
+        unused_ids=2,
+        joined_titles=1,
+    )
     rows = [json.loads(line) for line in path.read_text().splitlines()]
     assert [row["negative_1"] for row in rows] == ["neg one", "neg one", "pos one"]
     report = write_sentence_transformers(parts, path, Layout(shape="triplet", incomplete="drop"))
-    assert report == Written(rows=5, dropped_groups=1)
-    with pytest.raises(DataError, match="no group that fits the shape n-tuple"):
+    assert report == Written(rows=5, dropped_groups=1, unused_scores=1, joined_titles=1)
+    with pytest.raises(DataError, match="no group that can be written: groups do not fit"):
         write_sentence_transformers(parts, path, Layout(negatives=7, incomplete="drop"))
 
 
@@ -191,7 +199,7 @@ def test_a_missing_score_is_never_written_for_the_trainer(tmp_path: Path) -> Non
         "the query 'q3' lacks teacher scores, which a file without ids cannot leave out",
     ]
     report = write_sentence_transformers(parts, tmp_path / "t.jsonl", Layout(ids=False, scores=True, incomplete="drop"))
-    assert report == Written(rows=1, dropped_groups=2)
+    assert report == Written(rows=1, dropped_groups=2, unused_ids=1)
     rows = written(tmp_path, parts, Layout(scores=True))
     assert [row["scores"] for row in rows] == [[0.75, -2.5], [0.5, None], None]
 
@@ -213,7 +221,7 @@ def test_ids_without_a_text_are_all_named(tmp_path: Path) -> None:
 
 
 def test_other_suffixes_are_refused(tmp_path: Path) -> None:
-    with pytest.raises(SettingsError, match=r"train.csv: the name of a training file ends in .jsonl or .parquet"):
+    with pytest.raises(SettingsError, match=r"train.csv: the name of such a training file ends in .jsonl or"):
         write_sentence_transformers(parts_of(SCORED), tmp_path / "train.csv")
     with pytest.raises(SettingsError, match="ends in"):
         read_sentence_transformers(tmp_path / "train.csv")

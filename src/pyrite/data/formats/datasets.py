@@ -7,9 +7,11 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import pyarrow as pa
 
-from pyrite.data.formats.examples import TrainingParts, Written
+from pyrite.data.formats.examples import TrainingParts
+from pyrite.data.formats.fitting import Written
 from pyrite.data.formats.lines import Line
-from pyrite.data.formats.sentence_transformers import SentenceTransformersLayout, parts_of_rows, training_batches
+from pyrite.data.formats.parts import parts_of
+from pyrite.data.formats.sentence_transformers import SentenceTransformersLayout, examples_of_rows, training_batches
 from pyrite.data.table import Table
 from pyrite.errors import DataError, Problem
 
@@ -53,7 +55,7 @@ def from_dataset(dataset: Dataset) -> TrainingParts:
             listed with its row, from 1.
     """
     problems: list[Problem] = []
-    return parts_of_rows(_rows(dataset, problems), problems, "the data set")
+    return parts_of(examples_of_rows(_rows(dataset, problems), "the data set"), problems, "the data set")
 
 
 def table_to_dataset(table: Table[Any]) -> Dataset:

@@ -8,7 +8,7 @@ from typing import Any
 
 from pyrite.data.formats.lines import Line, describe
 
-__all__ = ["id_field", "ids_field", "numbers_field", "text_field", "texts_field"]
+__all__ = ["id_field", "ids_field", "names_field", "numbers_field", "sources_field", "text_field", "texts_field"]
 
 Row = Mapping[str, Any]
 
@@ -54,9 +54,23 @@ def ids_field(line: Line, record: Row, name: str, count: int) -> list[str | None
     return [None if value is None else id_field(line, items, item) for item, value in items.items()]
 
 
-def numbers_field(line: Line, record: Row, name: str, count: int) -> list[float | None]:
-    """Return one finite number, or None where there is none, for each of `count` texts."""
+def names_field(line: Line, record: Row, name: str) -> list[str]:
+    """Return a list of ids, integers as strings; an absent or null one is empty, and so is one that is noted as odd."""
+    items = {f"{name}[{position}]": value for position, value in enumerate(_list(line, record, name))}
+    found = [id_field(line, items, item) for item in items]
+    return [row_id for row_id in found if row_id is not None] if line.valid else []
+
+
+def sources_field(line: Line, record: Row, name: str, count: int) -> list[tuple[str, ...]]:
+    """Return the names of sources, () where there are none, for each of `count` texts."""
     values = _list_of(line, record, name, count)
+    items = {f"{name}[{position}]": value for position, value in enumerate(values)}
+    return [tuple(texts_field(line, items, item)) for item in items]
+
+
+def numbers_field(line: Line, record: Row, name: str, count: int, what: str = "texts") -> list[float | None]:
+    """Return one finite number, or None where there is none, for each of `count` texts, or what they are called."""
+    values = _list_of(line, record, name, count, what)
     for position, value in enumerate(values, start=1):
         if value is not None and not _is_number(value):
             shown = value if isinstance(value, float) else describe(value)
@@ -79,9 +93,9 @@ def _list(line: Line, record: Row, name: str) -> list[Any]:
     return []
 
 
-def _list_of(line: Line, record: Row, name: str, count: int) -> list[Any]:
+def _list_of(line: Line, record: Row, name: str, count: int, what: str = "texts") -> list[Any]:
     """Return a list of `count` values, all None where the field is absent, null or odd."""
     values = _list(line, record, name)
     if record.get(name) is not None and line.valid and len(values) != count:
-        line.fault(f"`{name}` has {len(values)} items for {count} texts")
+        line.fault(f"`{name}` has {len(values)} items for {count} {what}")
     return values if len(values) == count else [None] * count

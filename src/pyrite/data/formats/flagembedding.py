@@ -10,17 +10,21 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Literal
 
-from pyrite.data.formats.examples import Example, PartsBuilder, Passage, TrainingParts, Written, examples
-from pyrite.data.formats.fields import id_field, ids_field, numbers_field, text_field, texts_field
-from pyrite.data.formats.lines import Line, json_line, read_objects, write_lines
+from pyrite.data.formats.examples import Example, Passage, TrainingParts, examples
+from pyrite.data.formats.fields import id_field, ids_field, numbers_field, sources_field, text_field, texts_field
+from pyrite.data.formats.fitting import Holds, Written, fit, lacks_scores, written
+from pyrite.data.formats.lines import Line
+from pyrite.data.formats.parts import parts_of
+from pyrite.data.formats.rows import check_name, read_rows, write_rows
 from pyrite.data.records import TrainingGroup
 from pyrite.data.tables import TrainingSet
-from pyrite.errors import DataError, Problem
+from pyrite.errors import Problem
 from pyrite.settings import Settings
 
-__all__ = ["FlagEmbeddingLayout", "read_flag_embedding", "write_flag_embedding"]
+__all__ = ["FlagEmbeddingLayout", "flag_embedding_examples", "read_flag_embedding", "write_flag_embedding"]
 
 _WHOLE_FILE = ("prompt", "type")
+_ENDS = (".jsonl", ".jsonl.gz", ".json", ".json.gz")
 
 
 class FlagEmbeddingLayout(Settings):
@@ -35,7 +39,8 @@ class FlagEmbeddingLayout(Settings):
     """What becomes of a group without negatives or, with scores, with missing ones: its trainer fails on
     either. "keep" writes the empty list, and null for a missing score. Nothing is ever padded."""
     ids: bool = True
-    """Whether to add `query_id`, `pos_id` and `neg_id`, and `neg_weights` where there are any."""
+    """Whether to add `query_id`, `pos_id` and `neg_id`, and `neg_weights`, `neg_sources` and `margins` where there
+    are any."""
     scores: bool = False
     """Whether to add the teacher's scores as `pos_scores` and `neg_scores`."""
 
@@ -57,31 +62,21 @@ def write_flag_embedding(parts: TrainingParts, path: Path, layout: FlagEmbedding
     Raises:
         DataError: An id has no text, a group is incomplete (each is listed), or none is left.
     """
-    layout = layout or FlagEmbeddingLayout()
-    groups, written = _fit(parts.training_set, layout)
-    kept = parts._replace(training_set=TrainingSet.from_rows(groups))
+    path, layout = Path(path), layout or FlagEmbeddingLayout()
+    check_name(path, *_ENDS)
+    refusal = "FlagEmbedding's trainer fails on some groups; drop them or keep them knowingly"
+    fitted = fit(parts.training_set, lambda group: _fault(group, layout), layout.incomplete, refusal)
     facts = _facts(parts.training_set, layout)
-    write_lines(Path(path), (json_line(_record(example, layout) | facts) for example in examples(kept)))
-    return written
-
-
-def _fit(training_set: TrainingSet, layout: FlagEmbeddingLayout) -> tuple[list[TrainingGroup], Written]:
-    groups = list(training_set.rows())
-    faults = {group.query_id: fault for group in groups if (fault := _fault(group, layout))}
-    if faults and layout.incomplete == "error":
-        problems = [Problem("training_set", None, f"the query {key!r} {fault}") for key, fault in faults.items()]
-        raise DataError("FlagEmbedding's trainer fails on some groups; drop them or keep them knowingly", problems)
-    kept = [group for group in groups if layout.incomplete == "keep" or group.query_id not in faults]
-    if not kept:
-        raise DataError("the training set has no group that FlagEmbedding's trainer takes")
-    unused_weights = 0 if layout.ids else sum(group.weights is not None for group in kept)
-    return kept, Written(len(kept), dropped_groups=len(groups) - len(kept), unused_weights=unused_weights)
+    found = examples(parts._replace(training_set=fitted.groups))
+    rows = write_rows(path, (_record(example, layout) | facts for example in found))
+    kept = layout.ids
+    return written(parts, fitted, Holds(weights=kept, scores=layout.scores, margins=kept, sources=kept, ids=kept), rows)
 
 
 def _fault(group: TrainingGroup, layout: FlagEmbeddingLayout) -> str | None:
     if not group.negative_ids:
         return "has no negatives"
-    if layout.scores and (not group.teacher_scores or None in group.teacher_scores):
+    if layout.scores and lacks_scores(group):
         return "lacks teacher scores"
     return None
 
@@ -95,7 +90,7 @@ def _facts(training_set: TrainingSet, layout: FlagEmbeddingLayout) -> dict[str, 
 def _record(example: Example, layout: FlagEmbeddingLayout) -> dict[str, Any]:
     sides = {"pos": example.positives, "neg": example.negatives}
     record: dict[str, Any] = {"query": example.query}
-    record |= {side: [passage.text for passage in passages] for side, passages in sides.items()}
+    record |= {side: [passage.full for passage in passages] for side, passages in sides.items()}
     if layout.scores:
         record |= {f"{side}_scores": [passage.score for passage in passages] for side, passages in sides.items()}
     if layout.ids:
@@ -103,6 +98,10 @@ def _record(example: Example, layout: FlagEmbeddingLayout) -> dict[str, Any]:
         record |= {f"{side}_id": [passage.doc_id for passage in passages] for side, passages in sides.items()}
         if any(passage.weight is not None for passage in example.negatives):
             record["neg_weights"] = [passage.weight for passage in example.negatives]
+        if any(passage.sources for passage in example.negatives):
+            record["neg_sources"] = [list(passage.sources) for passage in example.negatives]
+        if example.margins:
+            record["margins"] = list(example.margins)
     return record
 
 
@@ -114,7 +113,7 @@ def read_flag_embedding(path: Path) -> TrainingParts:
     else by text, make one group.
 
     Args:
-        path: The file, plain or with `.gz`.
+        path: The file, JSONL, plain or with `.gz`, or Parquet.
 
     Returns:
         Corpus, queries and training set, in the order of the file.
@@ -122,17 +121,22 @@ def read_flag_embedding(path: Path) -> TrainingParts:
     Raises:
         DataError: A line has a fault; each is listed with its line.
     """
-    path = Path(path)
-    problems: list[Problem] = []
-    builder, facts = PartsBuilder(), dict[str, Any]()
-    for position, (line, record) in enumerate(read_objects(path, problems)):
+    path, problems, facts = Path(path), list[Problem](), dict[str, Any]()
+    return parts_of(flag_embedding_examples(path, problems, facts), problems, str(path), facts)
+
+
+def flag_embedding_examples(
+    path: Path, problems: list[Problem], facts: dict[str, Any]
+) -> Iterator[tuple[Line, Example]]:
+    """Yield the example of each line; faults are noted, and the prompt and type of all lines go into `facts`."""
+    for position, (line, record) in enumerate(read_rows(path, problems)):
         said = {key: record[key] for key in _WHOLE_FILE if record.get(key) is not None}
-        facts = said if position == 0 else facts
+        if position == 0:
+            facts |= said
         _check_facts(line, said, facts)
         example = _example(line, record)
         if line.valid:
-            builder.add(line, example)
-    return builder.build(problems, str(path), facts)
+            yield line, example
 
 
 def _check_facts(line: Line, said: dict[str, Any], facts: dict[str, Any]) -> None:
@@ -148,9 +152,10 @@ def _example(line: Line, record: dict[str, Any]) -> Example:
         if key not in record:
             line.fault(f"`{key}` is missing")
     query_id = None if record.get("query_id") is None else id_field(line, record, "query_id")
-    positives = _passages(line, record, "pos")
-    negatives = _passages(line, record, "neg")
-    return Example(text_field(line, record, "query") or "", query_id, tuple(positives), tuple(negatives))
+    positives, negatives = (tuple(_passages(line, record, side)) for side in ("pos", "neg"))
+    margins = numbers_field(line, record, "margins", len(positives) * len(negatives), "pairs")
+    query = text_field(line, record, "query") or ""
+    return Example(query, query_id, positives, negatives, tuple(margins) if record.get("margins") else None)
 
 
 def _passages(line: Line, record: dict[str, Any], side: str) -> Iterator[Passage]:
@@ -158,4 +163,6 @@ def _passages(line: Line, record: dict[str, Any], side: str) -> Iterator[Passage
     ids = ids_field(line, record, f"{side}_id", len(texts))
     scores = numbers_field(line, record, f"{side}_scores", len(texts))
     weights = numbers_field(line, record, f"{side}_weights", len(texts))
-    return (Passage(*values) for values in zip(texts, ids, scores, weights, strict=True))
+    sources = sources_field(line, record, f"{side}_sources", len(texts))
+    columns = zip(texts, ids, scores, weights, sources, strict=True)
+    return (Passage(text, doc_id, score, weight, sources=found) for text, doc_id, score, weight, found in columns)

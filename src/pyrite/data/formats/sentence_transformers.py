@@ -18,27 +18,33 @@ from pathlib import Path
 from typing import Any, Literal
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from pydantic import Field
 
 from pyrite.data.formats.columns import ExampleColumns
-from pyrite.data.formats.examples import PartsBuilder, TrainingParts, Written, examples, with_negatives
-from pyrite.data.formats.lines import Line, json_line, read_objects, write_lines
+from pyrite.data.formats.examples import Example, TrainingParts, examples
+from pyrite.data.formats.fitting import Fitted, Holds, Incomplete, Written, fit, lacks_scores, written
+from pyrite.data.formats.lines import Line
+from pyrite.data.formats.parts import parts_of
+from pyrite.data.formats.rows import check_name, read_rows, write_rows
 from pyrite.data.formats.shapes import ROWS, Row, Shape, fields
 from pyrite.data.records import TrainingGroup
 from pyrite.data.tables import TrainingSet
-from pyrite.errors import DataError, Problem, SettingsError
+from pyrite.errors import Problem
 from pyrite.settings import Settings
 
 __all__ = [
     "SentenceTransformersLayout",
-    "parts_of_rows",
+    "examples_of_rows",
     "read_sentence_transformers",
+    "sentence_transformers_examples",
     "training_batches",
     "write_sentence_transformers",
 ]
 
 _BATCH_ROWS = 1024
+_ENDS = (".jsonl", ".jsonl.gz", ".parquet")
 
 
 class SentenceTransformersLayout(Settings):
@@ -50,7 +56,7 @@ class SentenceTransformersLayout(Settings):
     negatives: int | None = Field(default=None, ge=0)
     """How many negatives of a group to write, the first ones; None for all. An n-tuple has exactly that
     many, and by default as many as the largest group."""
-    incomplete: Literal["error", "drop"] = "error"
+    incomplete: Incomplete = "error"
     """What becomes of a group that has too few negatives for its shape or, with scores and without ids, lacks
     a score. Nothing is ever padded."""
     ids: bool = True
@@ -72,7 +78,7 @@ def write_sentence_transformers(
 
     Args:
         parts: The training set, with the documents and queries that it refers to.
-        path: A name that ends in `.jsonl` or `.parquet`.
+        path: A name that ends in `.jsonl`, `.jsonl.gz` or `.parquet`.
         layout: The shape and what goes with it; by default, n-tuples with ids.
 
     Returns:
@@ -83,20 +89,15 @@ def write_sentence_transformers(
         DataError: An id has no text, a group does not fit the layout (each is listed), or none is left.
     """
     path, layout = Path(path), layout or SentenceTransformersLayout()
-    _check_suffix(path)
-    schema, batches, written = training_batches(parts, layout)
+    check_name(path, *_ENDS)
+    schema, batches, report = training_batches(parts, layout)
     if path.suffix == ".parquet":
         with pq.ParquetWriter(path, schema, compression="zstd") as writer:
             for batch in batches:
                 writer.write_batch(batch)
     else:
-        write_lines(path, (json_line(row) for batch in batches for row in batch.to_pylist()))
-    return written
-
-
-def _check_suffix(path: Path) -> None:
-    if path.suffix not in {".jsonl", ".parquet"}:
-        raise SettingsError(f"{path}: the name of a training file ends in .jsonl or .parquet")
+        write_rows(path, (row for batch in batches for row in batch.to_pylist()))
+    return report
 
 
 def training_batches(
@@ -106,13 +107,16 @@ def training_batches(
 
     Arguments and errors as in `write_sentence_transformers`.
     """
-    groups, written = _fit(parts.training_set, layout)
-    weighted = any(group.weights is not None for group in groups)
-    widest = max(len(group.negative_ids) for group in groups)
+    fitted = _fit(parts.training_set, layout)
+    kept = parts._replace(training_set=fitted.groups)
+    weighted = fitted.groups.column("weights").null_count < len(fitted.groups)
+    widest = pc.max(pc.list_value_length(fitted.groups.column("negative_ids"))).as_py()
     schema = pa.schema(fields(layout.shape, widest, layout.ids, layout.scores, weighted))
-    kept = parts._replace(training_set=TrainingSet.from_rows(groups))
-    rows = (row for example in examples(kept) for row in ROWS[layout.shape](example))
-    return schema, _batches(rows, schema), written
+    found = examples(kept)
+    count = sum(_row_count(group, layout.shape) for group in fitted.groups.rows())
+    holds = Holds(weights=layout.ids, scores=layout.scores, ids=layout.ids)
+    rows = (row for example in found for row in ROWS[layout.shape](example))
+    return schema, _batches(rows, schema), written(parts, fitted, holds, count)
 
 
 def _batches(rows: Iterator[Row], schema: pa.Schema) -> Iterator[pa.RecordBatch]:
@@ -120,33 +124,19 @@ def _batches(rows: Iterator[Row], schema: pa.Schema) -> Iterator[pa.RecordBatch]
         yield pa.RecordBatch.from_pylist(some, schema)
 
 
-def _fit(training_set: TrainingSet, layout: SentenceTransformersLayout) -> tuple[list[TrainingGroup], Written]:
+def _fit(training_set: TrainingSet, layout: SentenceTransformersLayout) -> Fitted:
     """Return the groups that the layout holds, cut to its number of negatives, and the count of the rest."""
-    groups = list(training_set.rows())
-    limit = max((len(group.negative_ids) for group in groups), default=0)
-    limit = limit if layout.negatives is None else layout.negatives
-    cut = [with_negatives(group, limit) for group in groups]
-    faults = {group.query_id: fault for group in cut if (fault := _fault(group, limit, layout))}
-    kept = [group for group in cut if group.query_id not in faults]
-    if faults and layout.incomplete == "error":
-        problems = [Problem("training_set", None, f"the query {key!r} {fault}") for key, fault in faults.items()]
-        raise DataError(f"groups do not fit the shape {layout.shape}; drop them, or ask for fewer negatives", problems)
-    if not kept:
-        raise DataError(f"the training set has no group that fits the shape {layout.shape}")
-    unused = sum(len(group.negative_ids) for group in groups if group.query_id not in faults)
-    return kept, Written(
-        rows=sum(_row_count(group, layout.shape) for group in kept),
-        dropped_groups=len(faults),
-        unused_negatives=unused - sum(len(group.negative_ids) for group in kept),
-        unused_weights=0 if layout.ids else sum(group.weights is not None for group in kept),
-    )
+    widest = pc.max(pc.list_value_length(training_set.column("negative_ids"))).as_py() or 0
+    limit = widest if layout.negatives is None else layout.negatives
+    refusal = f"groups do not fit the shape {layout.shape}; drop them, or ask for fewer negatives"
+    return fit(training_set, lambda group: _fault(group, limit, layout), layout.incomplete, refusal, limit)
 
 
 def _fault(group: TrainingGroup, limit: int, layout: SentenceTransformersLayout) -> str | None:
     wanted = {"n-tuple": limit, "triplet": 1}.get(layout.shape, 0)
     if len(group.negative_ids) < wanted:
         return f"has {len(group.negative_ids)} negatives, wants {wanted}"
-    if layout.scores and not layout.ids and (not group.teacher_scores or None in group.teacher_scores):
+    if layout.scores and not layout.ids and lacks_scores(group):
         return "lacks teacher scores, which a file without ids cannot leave out"
     return None
 
@@ -165,7 +155,7 @@ def read_sentence_transformers(path: Path) -> TrainingParts:
     that follows from the text; equal texts have equal ids.
 
     Args:
-        path: A name that ends in `.jsonl` or `.parquet`.
+        path: A name that ends in `.jsonl`, `.jsonl.gz` or `.parquet`.
 
     Returns:
         Corpus, queries and training set, in the order of the file. A document's text is all that the
@@ -176,36 +166,32 @@ def read_sentence_transformers(path: Path) -> TrainingParts:
         DataError: The columns have no known shape, or rows have faults; each is listed with its line (in
             Parquet, its row from 1).
     """
-    path = Path(path)
-    _check_suffix(path)
-    problems: list[Problem] = []
-    rows = _parquet_rows(path, problems) if path.suffix == ".parquet" else read_objects(path, problems)
-    return parts_of_rows(rows, problems, str(path))
+    path, problems = Path(path), list[Problem]()
+    return parts_of(sentence_transformers_examples(path, problems, {}), problems, str(path))
 
 
-def parts_of_rows(rows: Iterable[tuple[Line, dict[str, Any]]], problems: list[Problem], where: str) -> TrainingParts:
-    """Return what the rows of a file or data set hold; the first row tells the columns.
+def sentence_transformers_examples(
+    path: Path, problems: list[Problem], facts: dict[str, Any]
+) -> Iterator[tuple[Line, Example]]:
+    """Yield the example of each row with its line; faults are noted, and `facts` stays as it is.
 
     Raises:
-        DataError: As in `read_sentence_transformers`.
+        SettingsError: The name has no suffix of such a file.
+        DataError: The columns have no known shape.
     """
-    builder, columns = PartsBuilder(), None
+    check_name(path, *_ENDS)
+    return examples_of_rows(read_rows(path, problems), str(path))
+
+
+def examples_of_rows(rows: Iterable[tuple[Line, dict[str, Any]]], where: str) -> Iterator[tuple[Line, Example]]:
+    """Yield what the rows of a file or data set hold; the first row tells the columns.
+
+    Raises:
+        DataError: The columns have no known shape.
+    """
+    columns = None
     for line, row in rows:
         columns = columns or ExampleColumns.of(row, where)
         example = columns.parse(line, row)
         if line.valid and example:
-            builder.add(line, example)
-    return builder.build(problems, where)
-
-
-def _parquet_rows(path: Path, problems: list[Problem]) -> Iterator[tuple[Line, dict[str, Any]]]:
-    try:
-        with pq.ParquetFile(path) as file:
-            batches = file.iter_batches(batch_size=_BATCH_ROWS)
-            rows = (row for batch in batches for row in batch.to_pylist())
-            for number, row in enumerate(rows, start=1):
-                yield Line(str(path), number, "", problems), row
-    except FileNotFoundError:
-        problems.append(Problem(str(path), None, "there is no such file"))
-    except (pa.ArrowException, OSError) as error:
-        problems.append(Problem(str(path), None, f"cannot be read as Parquet: {error}"))
+            yield line, example

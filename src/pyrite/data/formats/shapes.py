@@ -88,7 +88,7 @@ def _lists(example: Example) -> Iterator[Row]:
         passages = [positive, *example.negatives]
         yield {
             **_anchor(example),
-            "documents": [passage.text for passage in passages],
+            "documents": [passage.full for passage in passages],
             "labels": [1] + [0] * len(example.negatives),
             "scores": _scores(passages),
             "document_ids": [passage.doc_id for passage in passages],
@@ -110,7 +110,7 @@ def _anchor(example: Example) -> Row:
 
 
 def _column(name: str, passage: Passage) -> Row:
-    return {name: passage.text, _id_name(name): passage.doc_id}
+    return {name: passage.full, _id_name(name): passage.doc_id}
 
 
 def _scores(passages: list[Passage]) -> list[float | None] | None:
