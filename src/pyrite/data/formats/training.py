@@ -199,6 +199,7 @@ def guess_format(path: Path) -> Format:
     Example:
         >>> from pyrite.data.formats.lines import write_lines
         >>> write_lines(Path("mined.jsonl"), ['{"query": "a", "pos": ["b"], "neg": ["c"]}'])
+        1
         >>> guess_format(Path("mined.jsonl"))
         'flag-embedding'
     """
