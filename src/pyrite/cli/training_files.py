@@ -27,6 +27,7 @@ class _Target(Settings):
     """The layout of the new file, validated as a setting."""
 
     layout: TrainingLayout
+    """The layout by its `type`."""
 
 
 def convert(

@@ -72,12 +72,15 @@ def load_training_set(
 ) -> LoadTrainingSetOutputs:
     """Read a training file of any format: its groups, documents and queries."""
     corpus, queries, training_set = settings.read(KnownTexts(inputs.corpus, inputs.queries), inputs.qrels)
-    missing = [doc_id for doc_id in used_documents(training_set) if doc_id not in corpus]
-    lost = [query_id for query_id in training_set.column("query_id").to_pylist() if query_id not in queries]
-    for name, ids in (("corpus", missing), ("queries", lost)):
-        if ids:
-            raise DataError(
-                f"{settings.file}: gives ids alone and the text of {len(ids)} of them, such as {ids[0]!r}, is not at "
-                f"hand; give the input `{name}`"
-            )
+    _check_texts(settings.file, "corpus", [row_id for row_id in used_documents(training_set) if row_id not in corpus])
+    query_ids = training_set.column("query_id").to_pylist()
+    _check_texts(settings.file, "queries", [row_id for row_id in query_ids if row_id not in queries])
     return LoadTrainingSetOutputs(training_set, corpus, queries)
+
+
+def _check_texts(file: Path, name: str, missing: list[str]) -> None:
+    if missing:
+        raise DataError(
+            f"{file}: gives ids alone and the text of {len(missing)} of them, such as {missing[0]!r}, is not at hand; "
+            f"give the input `{name}`"
+        )
