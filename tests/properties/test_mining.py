@@ -129,6 +129,7 @@ def selections(draw: st.DrawFn) -> Selection:
         masking=masking,
         filters=tuple(draw(st.lists(MARGINS | SHARES | CEILINGS | WINDOWS, max_size=3))),
         sampler=draw(SAMPLERS),
+        shortage=draw(st.sampled_from(["fewer", "relax", "drop"])),
     )
 
 
@@ -204,7 +205,14 @@ def test_every_candidate_is_counted_once(collection: Mined, settings: Selection)
     assert audit.short == sum(number < settings.sampler.count for number in per_query)
 
 
-@given(mined(), selections().map(lambda s: s.model_copy(update={"sampler": TopSampler(count=3)})))
+def for_plain_python(settings: Selection) -> Selection:
+    """Where scores of two scorers would be weighed against each other, rounding decides between equals."""
+    several = settings.scorer is None and len(settings.sources) != 1
+    shortage = "fewer" if several and settings.shortage == "relax" else settings.shortage
+    return settings.model_copy(update={"sampler": TopSampler(count=3), "shortage": shortage})
+
+
+@given(mined(), selections().map(for_plain_python))
 def test_the_fast_path_equals_plain_python(collection: Mined, settings: Selection) -> None:
     result = collection.select(settings)
     negatives, removals = slow_selection(collection, settings)
@@ -236,13 +244,20 @@ def slow_selection(collection: Mined, settings: Selection) -> tuple[list[tuple],
                 kept.append(proposal)
             else:
                 removals[query.query_id, proposal.doc_id] = gate
-        passed = []
-        for proposal in kept:
-            gate = first_filter(collection, query.query_id, proposal, settings)
-            if gate is None:
-                passed.append(proposal)
-            else:
-                removals[query.query_id, proposal.doc_id] = gate
+        failed = {
+            place: rule
+            for place, proposal in enumerate(kept)
+            if (rule := first_filter(collection, query.query_id, proposal, settings)) is not None
+        }
+        passed = [proposal for place, proposal in enumerate(kept) if place not in failed]
+        if settings.shortage == "relax":
+            back = relaxed(kept, failed, settings)[: max(settings.sampler.count - len(passed), 0)]
+            failed = {place: rule for place, rule in failed.items() if place not in back}
+            passed = [proposal for place, proposal in enumerate(kept) if place not in failed]
+        removals |= {(query.query_id, kept[place].doc_id): rule.type for place, rule in failed.items()}
+        if settings.shortage == "drop" and len(passed) < settings.sampler.count:
+            removals |= {(query.query_id, proposal.doc_id): "shortage" for proposal in passed}
+            passed = []
         negatives += [
             (query.query_id, p.doc_id, p.source, p.rank, p.scorer, p.score) for p in passed[: settings.sampler.count]
         ]
@@ -286,16 +301,31 @@ def mask(collection: Mined, query: Query, proposal: Proposal, kept: list[Proposa
     return "copy" if text in {normalise(collection.text(other.doc_id)) for other in kept} else None
 
 
-def first_filter(collection: Mined, query_id: str, proposal: Proposal, settings: Selection) -> str | None:
+def first_filter(collection: Mined, query_id: str, proposal: Proposal, settings: Selection) -> FilterSettings | None:
     """Return the first filter that takes a proposal out, or None."""
     trusted = settings.masking.trust_judged and grade_of(collection, query_id, proposal.doc_id) == 0
     for rule in settings.filters:
         if isinstance(rule, RankWindow):
-            if proposal.rank < rule.first or (rule.last is not None and proposal.rank > rule.last):
-                return rule.type
+            if outside(rule, proposal):
+                return rule
         elif not trusted and not proposal.score < threshold(rule, proposal.positives):
-            return rule.type
+            return rule
     return None
+
+
+def outside(window: RankWindow, proposal: Proposal) -> bool:
+    return proposal.rank < window.first or (window.last is not None and proposal.rank > window.last)
+
+
+def relaxed(kept: list[Proposal], failed: dict[int, FilterSettings], settings: Selection) -> list[int]:
+    """Return the places of what may come back, nearest to the threshold first."""
+    possible = []
+    for place, rule in failed.items():
+        later = settings.filters[[other is rule for other in settings.filters].index(True) + 1 :]
+        if isinstance(rule, RankWindow) or any(isinstance(w, RankWindow) and outside(w, kept[place]) for w in later):
+            continue
+        possible.append((kept[place].score - threshold(rule, kept[place].positives), place))
+    return [place for _, place in sorted(possible)]
 
 
 def threshold(rule: FilterSettings, positives: tuple[float, ...]) -> float:

@@ -124,6 +124,7 @@ class Negative:
             them has none.
         scorer: What gave both scores.
         weight: Weight of the example in training, from 0 up; 1 where nothing else is said.
+        relaxed: The filter that had dropped it, where its query had too few negatives and got it back; else None.
     """
 
     query_id: str
@@ -134,6 +135,7 @@ class Negative:
     positive_score: float | None
     scorer: str
     weight: float = 1.0
+    relaxed: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

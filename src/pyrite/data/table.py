@@ -96,7 +96,7 @@ class Table(Generic[Row]):
 
     @classmethod
     def from_columns(cls, metadata: Mapping[str, Any] | None = None, **columns: Any) -> Self:
-        """Build a table from one sequence or array for each column.
+        """Build a table from one sequence or array for each column; one left out that may be empty is empty.
 
         Raises:
             DataError: A value does not fit its column, the columns differ in length, or as in `Table`.
@@ -105,7 +105,9 @@ class Table(Generic[Row]):
         lengths = {name: len(array) for name, array in arrays.items()}
         if len(set(lengths.values())) > 1:
             raise DataError(f"the columns of a table of kind {cls.kind!r} differ in length: {lengths}")
-        return cls(pa.table(arrays), metadata)
+        rows = next(iter(lengths.values()), 0)
+        left_out = [field for field in cls.schema if field.nullable and field.name not in arrays]
+        return cls(pa.table({**arrays, **{field.name: pa.nulls(rows, field.type) for field in left_out}}), metadata)
 
     @classmethod
     def empty(cls, metadata: Mapping[str, Any] | None = None) -> Self:

@@ -183,6 +183,7 @@ class Negatives(Table[Negative]):
         ("positive_score", _F, True),
         ("scorer", _S),
         ("weight", _F),
+        ("relaxed", _S, True),
     )
 
     def by_query(self) -> dict[str, list[str]]:

@@ -6,7 +6,18 @@
 
 from pyrite.mining.audit import Audit, audit
 from pyrite.mining.candidates import collect_candidates
-from pyrite.mining.filters import CeilingFilter, FilterSettings, MarginFilter, RankWindow, ShareFilter
+from pyrite.mining.filters import (
+    CeilingFilter,
+    FilterSettings,
+    JudgedFilter,
+    LeakageFilter,
+    MarginFilter,
+    NearDuplicateFilter,
+    RankWindow,
+    ScoreFloor,
+    ShareFilter,
+)
+from pyrite.mining.leakage import LeakingQuery, leaking_queries
 from pyrite.mining.miner import HardNegativeMiner, MiningResult
 from pyrite.mining.samplers import SamplerSettings, TopSampler, UniformSampler
 from pyrite.mining.selection import Masking, Selection, select_negatives
@@ -16,16 +27,22 @@ __all__ = [
     "CeilingFilter",
     "FilterSettings",
     "HardNegativeMiner",
+    "JudgedFilter",
+    "LeakageFilter",
+    "LeakingQuery",
     "MarginFilter",
     "Masking",
     "MiningResult",
+    "NearDuplicateFilter",
     "RankWindow",
     "SamplerSettings",
+    "ScoreFloor",
     "Selection",
     "ShareFilter",
     "TopSampler",
     "UniformSampler",
     "audit",
     "collect_candidates",
+    "leaking_queries",
     "select_negatives",
 ]

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
 
+from pyrite.mining.gates import Gates
 from pyrite.mining.pool import Pool
 
 __all__ = ["Audit", "audit"]
@@ -26,6 +26,8 @@ class Audit:
         by_source: {source: negatives that it ranked best}.
         short: Queries that got fewer negatives than the sampler wants.
         empty: Queries that got none.
+        relaxed: {gate: negatives that it had dropped, and that queries with too few got back}.
+        unproposed: Queries with positives for which the sources proposed nothing at all.
     """
 
     queries: int
@@ -36,19 +38,20 @@ class Audit:
     by_source: dict[str, int]
     short: int
     empty: int
+    relaxed: dict[str, int]
+    unproposed: int
 
     def as_dict(self) -> dict[str, Any]:
         """Return the counts as JSON values."""
         return asdict(self)
 
 
-def audit(proposed: Pool, removed: Mapping[str, int], passed: Pool, drawn: Pool, wanted: int) -> Audit:
+def audit(proposed: Pool, gates: Gates, drawn: Pool, wanted: int) -> Audit:
     """Count one selection.
 
     Args:
         proposed: Every candidate.
-        removed: {gate: pairs dropped}.
-        passed: What every gate let through.
+        gates: Where each was dropped.
         drawn: What was drawn.
         wanted: Negatives a query that the sampler wants.
     """
@@ -59,10 +62,12 @@ def audit(proposed: Pool, removed: Mapping[str, int], passed: Pool, drawn: Pool,
     return Audit(
         queries=queries,
         candidates=len(proposed),
-        removed=dict(removed),
-        not_drawn=len(passed) - len(drawn),
+        removed=gates.counts(),
+        not_drawn=len(gates.kept()) - len(drawn),
         negatives=len(drawn),
         by_source=dict(sorted(by_source.items())),
         short=queries - int(np.count_nonzero(sizes >= wanted)),
         empty=queries - len(sizes),
+        relaxed=gates.readmissions(),
+        unproposed=len(proposed.names.queries) - queries,
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -9,7 +10,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from pyrite.data import Corpus, Qrels, Queries
+from pyrite.data import Corpus, Qrels, Queries, Verdicts
 from pyrite.data.codes import positions, row_codes
 from pyrite.errors import DataError
 
@@ -89,6 +90,8 @@ class Facts:
         queries: The queries.
         qrels: The judgements.
         threshold: The lowest grade that makes a positive.
+        verdicts: What judges said, or None.
+        evaluation: {split: its judgements} of evaluation splits, to keep away from, or None.
     """
 
     names: Names
@@ -96,6 +99,8 @@ class Facts:
     queries: Queries
     qrels: Qrels
     threshold: int
+    verdicts: Verdicts | None = None
+    evaluation: Mapping[str, Qrels] | None = None
 
     @cached_property
     def doc_rows(self) -> np.ndarray:
@@ -136,6 +141,26 @@ class Facts:
     def positives(self) -> Pairs:
         """The judgements that make positives."""
         return self.judged.take(self.judged.grade >= self.threshold)
+
+    @cached_property
+    def evaluation_rows(self) -> np.ndarray:
+        """The rows of the documents that are relevant in evaluation splits: int64, ascending.
+
+        Raises:
+            DataError: There are no evaluation splits.
+        """
+        if self.evaluation is None:
+            raise DataError(
+                "the filter 'leakage' wants the judgements of the evaluation splits: give them, or leave the filter out"
+            )
+        relevant = [split.relevant(self.threshold).column("doc_id") for split in self.evaluation.values()]
+        doc_ids = pa.chunked_array([chunk for column in relevant for chunk in column.chunks], pa.string())
+        rows = np.unique(positions(doc_ids, self.corpus.column("doc_id")))
+        return rows[rows >= 0]
+
+    def texts(self, rows: np.ndarray) -> list[str]:
+        """Return the texts of some rows of the corpus, titles included."""
+        return Corpus.of_unique(self.corpus.arrow.take(pa.array(rows))).texts()
 
     def check(self, query: np.ndarray, doc: np.ndarray) -> None:
         """Check that the corpus holds these documents and the queries hold these queries, all given as codes.

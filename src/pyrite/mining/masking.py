@@ -25,6 +25,9 @@ class Masking(Settings):
     """Whether a document judged 0 passes the filters that compare scores: nothing is guessed."""
     drop_same_id: bool = True
     """Whether a document with the query's own id is dropped, as BEIR does: there it is the query."""
+    drop_copies: bool = True
+    """Whether copies of positives, of the query and of a better candidate are dropped. Off, only ids say what a
+    document is, and false negatives come back."""
 
 
 def masks(pool: Pool, facts: Facts, settings: Masking) -> tuple[Pool, list[tuple[str, np.ndarray]]]:
@@ -47,12 +50,16 @@ def masks(pool: Pool, facts: Facts, settings: Masking) -> tuple[Pool, list[tuple
     ]
     if settings.drop_same_id:
         dropped.append(("same-id", _same_id(pool)))
-    keys = facts.doc_keys
-    dropped.append(("copy-of-positive", _copies_of_positives(pool, facts, keys)))
-    dropped.append(("copy-of-query", _copies_of_queries(pool, facts, keys)))
-    gone = np.any([mask for _, mask in dropped], axis=0)
-    dropped.append(("copy", _later_copies(pool, keys, gone)))
+    if settings.drop_copies:
+        dropped += _copies(pool, facts, np.any([mask for _, mask in dropped], axis=0))
     return (replace(pool, trusted=grades == 0) if settings.trust_judged else pool), dropped
+
+
+def _copies(pool: Pool, facts: Facts, gone: np.ndarray) -> list[tuple[str, np.ndarray]]:
+    keys = facts.doc_keys
+    of_positive, of_query = _copies_of_positives(pool, facts, keys), _copies_of_queries(pool, facts, keys)
+    later = _later_copies(pool, keys, gone | of_positive | of_query)
+    return [("copy-of-positive", of_positive), ("copy-of-query", of_query), ("copy", later)]
 
 
 def _grades(pool: Pool, facts: Facts) -> np.ndarray:

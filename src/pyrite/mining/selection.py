@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
-from typing import Any
+from dataclasses import asdict, dataclass, replace
 
 import numpy as np
 import pyarrow as pa
 
-from pyrite.data import Candidates, Corpus, Negatives, Qrels, Queries, Removals
+from pyrite.data import Candidates, Corpus, Negatives, Qrels, Queries, Removals, Verdicts
 from pyrite.data.codes import decoded, find, positions, row_codes
 from pyrite.errors import DataError, Problem
 from pyrite.mining.audit import Audit, audit
 from pyrite.mining.facts import Facts
-from pyrite.mining.filters import FilterSettings, Outcome
+from pyrite.mining.filters import FilterSettings, LeakageFilter
+from pyrite.mining.gates import Gates
+from pyrite.mining.leakage import LeakingQuery, leaking_queries
 from pyrite.mining.masking import Masking, masks
 from pyrite.mining.pool import Pool, build_pool
 from pyrite.mining.samplers import SamplerSettings, TopSampler
+from pyrite.mining.shortage import Shortage, drop_short, relax
 from pyrite.settings import Settings
 
 __all__ = ["Masking", "Selection", "SelectionResult", "select_negatives"]
@@ -36,6 +38,10 @@ class Selection(Settings):
     """Applied in this order; each dropped candidate leaves a Removal with the first gate it met."""
     sampler: SamplerSettings = TopSampler()
     """Draws from what is left."""
+    shortage: Shortage = "fewer"
+    """What happens to a query that has fewer candidates left than the sampler wants: `fewer`, it gets what is left;
+    `relax`, it gets candidates back that a filter dropped for their scores, nearest to the threshold first; `drop`, it
+    gets none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,61 +53,20 @@ class SelectionResult:
     audit: Audit
 
 
-class _Gates:
-    """Notes at which gate each row of a pool was dropped, and with which numbers."""
-
-    def __init__(self, pool: Pool) -> None:
-        self._pool = pool
-        self._gate = np.zeros(len(pool), dtype=np.int16)
-        self._names: list[str] = []
-        self._numbers: dict[int, tuple[np.ndarray, np.ndarray]] = {}
-
-    def kept(self) -> np.ndarray:
-        """Return the rows that no gate has dropped."""
-        return np.flatnonzero(self._gate == 0)
-
-    def drop(self, gate: str, rows: np.ndarray, outcome: Outcome | None = None) -> None:
-        """Note rows as dropped; those that an earlier gate dropped stay with it."""
-        self._names.append(gate)
-        rows = rows[self._gate[rows] == 0]
-        self._gate[rows] = len(self._names)
-        if outcome is not None:
-            self._numbers[len(self._names)] = (outcome.values[~outcome.keep], outcome.thresholds[~outcome.keep])
-
-    def counts(self) -> dict[str, int]:
-        """Return {gate: rows}, in the order of the gates."""
-        numbers = np.bincount(self._gate, minlength=len(self._names) + 1)[1:]
-        counted = dict.fromkeys(self._names, 0)
-        for name, number in zip(self._names, numbers.tolist(), strict=True):
-            counted[name] += number
-        return counted
-
-    def removals(self, metadata: Mapping[str, Any]) -> Removals:
-        """Return all removals, gate after gate."""
-        rows = np.argsort(self._gate, kind="stable")[len(self.kept()) :]
-        gates = self._gate[rows]
-        numbers = np.full((2, len(rows)), np.nan)
-        for gate, pair in self._numbers.items():
-            numbers[:, np.searchsorted(gates, gate) : np.searchsorted(gates, gate, side="right")] = pair
-        empty = ~np.isin(gates, list(self._numbers))
-        names = self._pool.names
-        columns = {
-            "query_id": decoded(names.queries, self._pool.query[rows]),
-            "doc_id": decoded(names.docs, self._pool.doc[rows]),
-            "gate": decoded(pa.array(self._names, pa.string()), gates - 1),
-            "value": pa.array(numbers[0], mask=empty),
-            "threshold": pa.array(numbers[1], mask=empty),
-        }
-        return Removals.of_unique(pa.table(columns), metadata)
-
-
 def select_negatives(
-    candidates: Candidates, corpus: Corpus, queries: Queries, qrels: Qrels, settings: Selection
+    candidates: Candidates,
+    corpus: Corpus,
+    queries: Queries,
+    qrels: Qrels,
+    settings: Selection,
+    *,
+    verdicts: Verdicts | None = None,
+    evaluation: Mapping[str, Qrels] | None = None,
 ) -> SelectionResult:
     """Choose negatives.
 
-    The result does not depend on the order of any table's rows. A query that keeps fewer
-    candidates than the sampler wants gets fewer; the audit counts them.
+    The result does not depend on the order of any table's rows. What happens to a query that keeps fewer candidates
+    than the sampler wants is a setting, `shortage`; the audit counts them in any case.
 
     Args:
         candidates: What was mined, with the scores that the settings ask for.
@@ -109,35 +74,59 @@ def select_negatives(
         queries: The queries.
         qrels: The judgements.
         settings: Sources, scorer, masks, filters and sampler.
+        verdicts: What judges said, for the filter `judged`.
+        evaluation: {split: its judgements}, for the filter `leakage`. Training queries that a split asks as well are
+            named in the removals' metadata, as `leaking_queries`.
 
     Raises:
         DataError: A source or scorer is unknown, a score is missing, a candidate is not in the
-            corpus or its query not among the queries, or the candidates were mined with another grade
-            threshold or with judgements that know more positives.
+            corpus or its query not among the queries, a filter lacks what it looks at, or the candidates were mined
+            with another grade threshold or with judgements that know more positives.
     """
     _check_threshold(candidates, settings.masking.grade_threshold)
     _check_positives(candidates, qrels, settings.masking.grade_threshold)
     sources = settings.sources or tuple(sorted(candidates.codes("source")[1].to_pylist()))
     proposed = build_pool(candidates, sources, settings.scorer)
-    facts = Facts(proposed.names, corpus, queries, qrels, settings.masking.grade_threshold)
-    gates = _Gates(proposed)
+    facts = Facts(proposed.names, corpus, queries, qrels, settings.masking.grade_threshold, verdicts, evaluation)
+    gates = Gates(proposed)
     proposed, dropped = masks(replace(proposed, facts=facts), facts, settings.masking)
     for gate, mask in dropped:
         gates.drop(gate, np.flatnonzero(mask))
-    for chosen in settings.filters:
-        rows = gates.kept()
-        outcome = chosen.apply(proposed.take(rows))
-        gates.drop(chosen.type, rows[~outcome.keep], outcome)
-    passed = proposed.take(gates.kept())
-    drawn = passed.take(settings.sampler.draw(passed))
-    counts = audit(proposed, gates.counts(), passed, drawn, settings.sampler.count)
+    rows = _draw(proposed, gates, settings)
+    drawn = proposed.take(rows)
+    counts = audit(proposed, gates, drawn, settings.sampler.count)
     metadata = {
         "gates": list(counts.removed),
         "audit": counts.as_dict(),
         "sources": list(sources),
         "scorer": settings.scorer,
+        "shortage": settings.shortage,
+        "leaking_queries": [asdict(leak) for leak in _leaks(facts, settings)],
     }
-    return SelectionResult(_negatives(drawn), gates.removals(metadata), counts)
+    return SelectionResult(_negatives(drawn, gates.readmitted(rows)), gates.removals(metadata), counts)
+
+
+def _leaks(facts: Facts, settings: Selection) -> list[LeakingQuery]:
+    filters = [chosen for chosen in settings.filters if isinstance(chosen, LeakageFilter)]
+    if not filters or facts.evaluation is None:
+        return []
+    return leaking_queries(facts.queries, facts.names.queries.to_pylist(), facts.evaluation, filters[0])
+
+
+def _draw(proposed: Pool, gates: Gates, settings: Selection) -> np.ndarray:
+    """Apply the filters, see to queries that have too little left, and return the rows drawn, ascending."""
+    numbers = []
+    for chosen in settings.filters:
+        rows = gates.kept()
+        numbers.append(gates.drop_failing(chosen.type, rows, chosen.apply(proposed.take(rows))))
+    passed, count = gates.kept(), settings.sampler.count
+    if settings.shortage == "drop":
+        drop_short(proposed, gates, count)
+        passed = gates.kept()
+    back = np.zeros(0, dtype=np.int64)
+    if settings.shortage == "relax":
+        back = relax(proposed, gates, settings.filters, numbers, count)
+    return np.union1d(passed[settings.sampler.draw(proposed.take(passed))], back)
 
 
 def _check_threshold(candidates: Candidates, threshold: int) -> None:
@@ -172,7 +161,7 @@ def _check_positives(candidates: Candidates, qrels: Qrels, threshold: int) -> No
         )
 
 
-def _negatives(pool: Pool) -> Negatives:
+def _negatives(pool: Pool, relaxed: pa.Array) -> Negatives:
     best = pool.highest
     columns = {
         "query_id": decoded(pool.names.queries, pool.query),
@@ -183,5 +172,6 @@ def _negatives(pool: Pool) -> Negatives:
         "positive_score": pa.array(best, mask=np.isnan(best)),
         "scorer": decoded(pool.names.scorers, pool.scorer),
         "weight": np.ones(len(pool)),
+        "relaxed": relaxed,
     }
     return Negatives.of_unique(pa.table(columns))

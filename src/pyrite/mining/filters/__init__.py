@@ -4,11 +4,37 @@ from typing import Annotated
 
 from pydantic import Field
 
+from pyrite.mining.filters.judged import JudgedFilter
+from pyrite.mining.filters.near_duplicate import LeakageFilter, NearDuplicateFilter
 from pyrite.mining.filters.positive_aware import CeilingFilter, MarginFilter, ShareFilter
-from pyrite.mining.filters.protocol import Outcome
+from pyrite.mining.filters.protocol import Filter, Outcome
 from pyrite.mining.filters.rank_window import RankWindow
+from pyrite.mining.filters.score_floor import ScoreFloor
 
-__all__ = ["CeilingFilter", "FilterSettings", "MarginFilter", "Outcome", "RankWindow", "ShareFilter"]
+__all__ = [
+    "CeilingFilter",
+    "Filter",
+    "FilterSettings",
+    "JudgedFilter",
+    "LeakageFilter",
+    "MarginFilter",
+    "NearDuplicateFilter",
+    "Outcome",
+    "RankWindow",
+    "ScoreFloor",
+    "ShareFilter",
+]
 
-FilterSettings = Annotated[RankWindow | ShareFilter | MarginFilter | CeilingFilter, Field(discriminator="type")]
-"""A filter by its `type`: `rank-window`, `share`, `margin` or `ceiling`."""
+FilterSettings = Annotated[
+    RankWindow
+    | ShareFilter
+    | MarginFilter
+    | CeilingFilter
+    | ScoreFloor
+    | NearDuplicateFilter
+    | JudgedFilter
+    | LeakageFilter,
+    Field(discriminator="type"),
+]
+"""A filter by its `type`: `rank-window`, `share`, `margin`, `ceiling`, `floor`, `near-duplicate`, `judged` or
+`leakage`."""

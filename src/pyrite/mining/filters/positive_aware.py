@@ -7,7 +7,7 @@ not relevant are no guess, and pass.
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import ClassVar, Literal
 
 import numpy as np
 from pydantic import Field
@@ -53,6 +53,8 @@ class ShareFilter(Settings):
     share of a logit or a BM25 sum depends on an arbitrary zero.
     """
 
+    guesses: ClassVar[bool] = True
+
     type: Literal["share"] = "share"
     share: float = Field(default=0.95, gt=0, le=1)
     """Share of the positive's score, in (0, 1]; smaller removes more."""
@@ -67,6 +69,8 @@ class ShareFilter(Settings):
 
 class MarginFilter(Settings):
     """Keep n where s(q,n) < s(q,p) - margin (NV-Retriever's "TopK-MarginPos")."""
+
+    guesses: ClassVar[bool] = True
 
     type: Literal["margin"] = "margin"
     margin: float = Field(default=0.05, ge=0)
@@ -84,6 +88,8 @@ class CeilingFilter(Settings):
 
     RocketQA (arXiv 2010.08191) takes a cross-encoder's probability below .1 for a negative.
     """
+
+    guesses: ClassVar[bool] = True
 
     type: Literal["ceiling"] = "ceiling"
     ceiling: float

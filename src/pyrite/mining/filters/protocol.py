@@ -1,12 +1,15 @@
-"""What a filter says of each candidate."""
+"""What a filter is, and what it says of each candidate."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar, Protocol
 
 import numpy as np
 
-__all__ = ["Outcome"]
+from pyrite.mining.pool import Pool
+
+__all__ = ["Filter", "Outcome"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,3 +25,18 @@ class Outcome:
     keep: np.ndarray
     values: np.ndarray
     thresholds: np.ndarray
+
+
+class Filter(Protocol):
+    """Decides on candidates.
+
+    Attributes:
+        guesses: Whether it guesses from scores which candidates are relevant, so that a query with too few negatives
+            may have some of what it dropped after all.
+    """
+
+    guesses: ClassVar[bool]
+
+    def apply(self, pool: Pool) -> Outcome:
+        """Decide on each row, by nothing but the pool and the settings."""
+        ...

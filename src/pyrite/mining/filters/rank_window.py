@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal, Self
+from typing import ClassVar, Literal, Self
 
 import numpy as np
 from pydantic import Field, model_validator
@@ -20,6 +20,8 @@ class RankWindow(Settings):
     The very top of a ranking holds most false negatives; NV-Retriever (arXiv 2407.15831) compares
     shifts of the window.
     """
+
+    guesses: ClassVar[bool] = False
 
     type: Literal["rank-window"] = "rank-window"
     first: int = Field(default=1, ge=1)
