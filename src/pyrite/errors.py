@@ -7,6 +7,7 @@ PyriteError
 ├── MissingExtraError    an optional package that is not installed (also an ImportError)
 ├── ModelError           a model folder that cannot be loaded or does not fit its use
 ├── SearchError          an index asked for something that it does not hold
+├── ArgumentError        an argument that a stand-in for another library's function does not take (also a ValueError)
 └── PipelineError        a pipeline file, store or run that cannot be used
     ├── PlanError        a step that refers to something that does not exist
     ├── StoreError       an artifact that is missing, damaged or in use
@@ -22,6 +23,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 __all__ = [
+    "ArgumentError",
     "DataError",
     "MissingExtraError",
     "ModelError",
@@ -93,6 +95,13 @@ class ModelError(PyriteError):
 
 class SearchError(PyriteError):
     """An index was asked for something that it does not hold."""
+
+
+class ArgumentError(PyriteError, ValueError):
+    """A function of `pyrite.compat` got an argument that it does not take.
+
+    It is a ValueError too, since that is what the function that it stands in for raises.
+    """
 
 
 class PipelineError(PyriteError):
