@@ -38,7 +38,9 @@ def test_the_command_line_loads_nothing_heavy() -> None:
     assert loaded_by("import pyrite.cli") & (HEAVY | ONLY_WITH_DATA) == set()
 
 
-@pytest.mark.parametrize("package", ["data", "metrics", "models", "search", "mining", "train", "eval", "report"])
+@pytest.mark.parametrize(
+    "package", ["data", "metrics", "models", "search", "mining", "train", "eval", "report", "compat"]
+)
 def test_a_library_package_loads_no_heavy_library(package: str) -> None:
     assert loaded_by(f"import pyrite.{package}") & HEAVY == set()
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 
 from pyrite.compat.files import writing
 from pyrite.data import ScoreKind
@@ -123,7 +124,8 @@ def encode_texts(
         shards.append(path.name)
         advance(len(rows))
     # The search counts documents and needs no name of theirs: texts are the identities here.
-    return Embeddings(folder, [""] * len(texts), shards, ScoreKind.COSINE, encoder.identity())
+    nameless = pa.chunked_array([pa.nulls(len(texts), pa.string())])
+    return Embeddings(folder, nameless, shards, ScoreKind.COSINE, encoder.identity())
 
 
 def is_encoded(texts: list[str], folder: Path) -> bool:

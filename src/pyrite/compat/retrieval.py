@@ -73,9 +73,9 @@ def search(
     Yields:
         Of type `CANDIDATE`, shape (queries of the block, depth).
     """
-    kept = min(depth, len(documents.doc_ids))
-    ties = np.arange(len(documents.doc_ids))
-    for rows in blocks(len(queries.doc_ids)):
+    kept = min(depth, len(documents))
+    ties = np.arange(len(documents))
+    for rows in blocks(len(queries)):
         vectors = queries.rows(np.arange(rows.start, rows.stop))
         found = np.empty((len(vectors), depth), dtype=CANDIDATE)
         found[...] = np.array((-1, -np.inf), dtype=CANDIDATE)

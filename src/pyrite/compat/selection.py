@@ -158,7 +158,7 @@ class _Copies:
 
     @classmethod
     def of(cls, pairs: Pairs) -> _Copies:
-        numbers: dict[str, int] = {}
+        numbers: dict[int, int] = {}
         documents, queries = (
             np.array([numbers.setdefault(text_key(text), len(numbers)) for text in texts], dtype=np.int64)
             for texts in (pairs.documents, pairs.queries)
