@@ -19,6 +19,8 @@ from pyrite.mining import (
     RankWindow,
     Selection,
     ShareFilter,
+    SimansSampler,
+    StratifiedSampler,
     TopSampler,
     UniformSampler,
     select_negatives,
@@ -113,7 +115,18 @@ MARGINS = st.builds(MarginFilter, margin=st.sampled_from([0.0, 0.1, 0.3, 1.0]), 
 SHARES = st.builds(ShareFilter, share=st.sampled_from([0.5, 0.9, 0.95, 1.0]), reference=REFERENCES)
 CEILINGS = st.builds(CeilingFilter, ceiling=SCORES)
 WINDOWS = st.tuples(st.integers(1, 3), st.none() | st.integers(3, 6)).map(lambda w: RankWindow(first=w[0], last=w[1]))
-SAMPLERS = st.builds(TopSampler, count=st.integers(1, 8)) | st.builds(UniformSampler, count=st.integers(1, 8))
+COUNTS = st.integers(1, 8)
+SAMPLERS = (
+    st.builds(TopSampler, count=COUNTS)
+    | st.builds(UniformSampler, count=COUNTS)
+    | st.builds(SimansSampler, count=COUNTS, standardise=st.booleans(), reference=REFERENCES)
+    | st.builds(
+        StratifiedSampler,
+        count=COUNTS,
+        by=st.sampled_from(["source", "score", "rank"]),
+        within=st.sampled_from(["top", "uniform"]),
+    )
+)
 
 
 @st.composite

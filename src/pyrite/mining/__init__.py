@@ -19,7 +19,7 @@ from pyrite.mining.filters import (
 )
 from pyrite.mining.leakage import LeakingQuery, leaking_queries
 from pyrite.mining.miner import HardNegativeMiner, MiningResult
-from pyrite.mining.samplers import SamplerSettings, TopSampler, UniformSampler
+from pyrite.mining.samplers import SamplerSettings, SimansSampler, StratifiedSampler, TopSampler, UniformSampler
 from pyrite.mining.selection import Masking, Selection, select_negatives
 
 __all__ = [
@@ -39,6 +39,8 @@ __all__ = [
     "ScoreFloor",
     "Selection",
     "ShareFilter",
+    "SimansSampler",
+    "StratifiedSampler",
     "TopSampler",
     "UniformSampler",
     "audit",

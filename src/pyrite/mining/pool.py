@@ -96,13 +96,57 @@ class Pool:
         new = np.flatnonzero(self.query[1:] != self.query[:-1]) + 1
         return np.concatenate([[0], new, [len(self)]])
 
-    def reference(self, which: Reference) -> np.ndarray:
+    def reference(self, which: Reference, needed: np.ndarray | None = None) -> np.ndarray:
         """Return the score of the query's lowest or highest positive, or their mean, by each row's scorer.
 
         It is nan where one of the positives has no score by that scorer.
+
+        Args:
+            which: Which positive.
+            needed: The rows where it must be a number: bool, shape (rows,); None for nowhere.
+
+        Raises:
+            DataError: It is nan in a row where it is needed.
         """
         scores: np.ndarray = getattr(self.positives, which)[self.query, self.scorer]
+        if needed is not None and (lacking := np.flatnonzero(np.isnan(scores) & needed)).size:
+            self._refuse(lacking)
         return scores
+
+    def _refuse(self, lacking: np.ndarray) -> None:
+        shown = lacking[np.unique(self._groups()[lacking], return_index=True)[1]]
+        some = self.take(shown[:_SHOWN])
+        raise DataError(
+            f"{len(shown)} queries have a positive without a score by the scorer of their candidates, which filters or "
+            "the sampler compare with; rescore first, or choose ones that need no positive",
+            [
+                Problem("candidates", None, f"query {query!r}, scorer {scorer!r}")
+                for query, scorer in zip(some.query_ids, some.scorers, strict=True)
+            ],
+        )
+
+    def _groups(self) -> np.ndarray:
+        """Return one number for each row's query and scorer."""
+        groups: np.ndarray = self.query.astype(np.int64) * len(self.names.scorers) + self.scorer
+        return groups
+
+    def deviations(self) -> np.ndarray:
+        """Return the standard deviation of the scores of the row's query by the same scorer; 1 where it is 0."""
+        groups = self._groups()
+        counts = np.maximum(np.bincount(groups), 1)
+        means = np.bincount(groups, self.scores) / counts
+        deviations = np.sqrt(np.bincount(groups, (self.scores - means[groups]) ** 2) / counts)
+        spread: np.ndarray = np.where(deviations > 0, deviations, 1.0)[groups]
+        return spread
+
+    def score_range(self) -> tuple[np.ndarray, np.ndarray]:
+        """Return the lowest and the highest score of the row's query by the same scorer."""
+        _, groups = np.unique(self._groups(), return_inverse=True)
+        lowest = np.full(groups.max(initial=-1) + 1, np.inf)
+        highest = np.full(len(lowest), -np.inf)
+        np.minimum.at(lowest, groups, self.scores)
+        np.maximum.at(highest, groups, self.scores)
+        return lowest[groups], highest[groups]
 
     @property
     def lowest(self) -> np.ndarray:

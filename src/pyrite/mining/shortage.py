@@ -71,16 +71,7 @@ def _passing(pool: Pool, gates: Gates, dropped: np.ndarray, later: Sequence[Filt
 
 def _spread(pool: Pool, rows: np.ndarray) -> np.ndarray:
     """Return what distances of rows are divided by so that they can be compared within a query."""
-    if len(np.unique(pool.scorer)) < 2:
-        return np.ones(len(rows))
-    scorers = len(pool.names.scorers)
-    groups = pool.query.astype(np.int64) * scorers + pool.scorer
-    size = len(pool.names.queries) * scorers
-    counts = np.maximum(np.bincount(groups, minlength=size), 1)
-    means = np.bincount(groups, pool.scores, size) / counts
-    deviations = np.sqrt(np.bincount(groups, (pool.scores - means[groups]) ** 2, size) / counts)
-    spread: np.ndarray = np.where(deviations > 0, deviations, 1.0)[groups[rows]]
-    return spread
+    return pool.deviations()[rows] if len(np.unique(pool.scorer)) > 1 else np.ones(len(rows))
 
 
 def drop_short(pool: Pool, gates: Gates, count: int) -> None:

@@ -12,33 +12,11 @@ from typing import ClassVar, Literal
 import numpy as np
 from pydantic import Field
 
-from pyrite.errors import DataError, Problem
 from pyrite.mining.filters.protocol import Outcome
 from pyrite.mining.pool import Pool, Reference
 from pyrite.settings import Settings
 
 __all__ = ["CeilingFilter", "MarginFilter", "ShareFilter"]
-
-_SHOWN = 20
-
-
-def _reference(pool: Pool, reference: Reference) -> np.ndarray:
-    """Return the positive's score that each row's threshold starts from."""
-    scores = pool.reference(reference)
-    lacking = np.flatnonzero(np.isnan(scores) & ~pool.trusted)
-    if len(lacking):
-        groups = pool.query[lacking].astype(np.int64) * len(pool.names.scorers) + pool.scorer[lacking]
-        shown = lacking[np.unique(groups, return_index=True)[1]]
-        some = pool.take(shown[:_SHOWN])
-        raise DataError(
-            f"{len(shown)} queries have a positive without a score by the scorer of their candidates, and the filters "
-            "compare with it; rescore first, or choose filters that need no positive",
-            [
-                Problem("candidates", None, f"query {query!r}, scorer {scorer!r}")
-                for query, scorer in zip(some.query_ids, some.scorers, strict=True)
-            ],
-        )
-    return scores
 
 
 def _below(pool: Pool, thresholds: np.ndarray) -> Outcome:
@@ -63,7 +41,7 @@ class ShareFilter(Settings):
 
     def apply(self, pool: Pool) -> Outcome:
         """Decide on each row."""
-        positive = _reference(pool, self.reference)
+        positive = pool.reference(self.reference, ~pool.trusted)
         return _below(pool, positive - (1 - self.share) * np.abs(positive))
 
 
@@ -80,7 +58,7 @@ class MarginFilter(Settings):
 
     def apply(self, pool: Pool) -> Outcome:
         """Decide on each row."""
-        return _below(pool, _reference(pool, self.reference) - self.margin)
+        return _below(pool, pool.reference(self.reference, ~pool.trusted) - self.margin)
 
 
 class CeilingFilter(Settings):

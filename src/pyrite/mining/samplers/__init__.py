@@ -4,10 +4,14 @@ from typing import Annotated
 
 from pydantic import Field
 
+from pyrite.mining.samplers.simans import SimansSampler
+from pyrite.mining.samplers.stratified import StratifiedSampler
 from pyrite.mining.samplers.top import TopSampler
 from pyrite.mining.samplers.uniform import UniformSampler
 
-__all__ = ["SamplerSettings", "TopSampler", "UniformSampler"]
+__all__ = ["SamplerSettings", "SimansSampler", "StratifiedSampler", "TopSampler", "UniformSampler"]
 
-SamplerSettings = Annotated[TopSampler | UniformSampler, Field(discriminator="type")]
-"""A sampler by its `type`: `top` or `uniform`."""
+SamplerSettings = Annotated[
+    TopSampler | UniformSampler | StratifiedSampler | SimansSampler, Field(discriminator="type")
+]
+"""A sampler by its `type`: `top`, `uniform`, `stratified` or `simans`."""

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from itertools import pairwise
 from typing import Literal
 
 import numpy as np
 from pydantic import Field
 
 from pyrite.mining.pool import Pool
-from pyrite.seeds import rng
+from pyrite.mining.samplers.chance import query_draws
 from pyrite.settings import Settings
 
 __all__ = ["UniformSampler"]
@@ -29,12 +28,8 @@ class UniformSampler(Settings):
 
     def draw(self, pool: Pool) -> np.ndarray:
         """Return the chosen rows, positions in the pool, in its order."""
-        # From an order by id, so that ranks have no influence on the draw.
-        places = pool.names.doc_places[pool.doc]
-        queries = pool.names.queries
-        chosen = []
-        for start, stop in pairwise(pool.starts().tolist()):
-            by_id = start + np.argsort(places[start:stop])
-            generator = rng(self.seed, "uniform-sampler", queries[int(pool.query[start])].as_py())
-            chosen.append(np.sort(generator.permutation(by_id)[: self.count]))
+        chosen = [
+            np.sort(generator.permutation(rows)[: self.count])
+            for rows, generator in query_draws(pool, self.seed, "uniform-sampler")
+        ]
         return np.concatenate(chosen) if chosen else np.zeros(0, dtype=np.int64)
