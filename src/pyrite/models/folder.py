@@ -12,10 +12,10 @@ from pathlib import Path
 from typing import Any, ClassVar, Self
 
 from pyrite.data.fingerprint import fingerprint_tensors
-from pyrite.errors import ModelError
+from pyrite.errors import ModelError, SettingsError
 from pyrite.settings import content_hash
 
-__all__ = ["ModelFolder"]
+__all__ = ["ModelFolder", "find_folder"]
 
 _PROSE = {".md", ".rst"}
 _PROVENANCE = ("__version__", "transformers_version", "_name_or_path", "name_or_path")
@@ -93,6 +93,20 @@ class ModelFolder:
             hidden = any(part.startswith(".") for part in file.relative_to(self.path).parts)
             if file.is_file() and not hidden:
                 yield file
+
+
+def find_folder(model: str) -> Path | None:
+    """Return the folder that a setting names, or None for a name on the hub.
+
+    Raises:
+        SettingsError: The name is a path, and no folder is there.
+    """
+    folder = Path(model).expanduser()
+    if folder.is_dir():
+        return folder
+    if model.startswith((".", "/", "~")):
+        raise SettingsError(f"model: no folder at {model}")
+    return None
 
 
 def _place(source: Path, target: Path, *, link: bool) -> None:

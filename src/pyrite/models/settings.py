@@ -7,8 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from pyrite.errors import SettingsError
-from pyrite.models.folder import ModelFolder
+from pyrite.models.folder import ModelFolder, find_folder
 from pyrite.settings import Json, Settings, canonical
 
 __all__ = ["EncoderSettings", "Prompts", "SentenceTransformerSettings", "WordLlamaSettings"]
@@ -45,12 +44,7 @@ class SentenceTransformerSettings(Settings):
         Raises:
             SettingsError: The name is a path, and no folder is there.
         """
-        folder = Path(self.model).expanduser()
-        if folder.is_dir():
-            return folder
-        if self.model.startswith((".", "/", "~")):
-            raise SettingsError(f"model: no folder at {self.model}")
-        return None
+        return find_folder(self.model)
 
     def identity(self) -> Json:
         """Return the settings, with the content of a local folder in place of its path."""

@@ -20,7 +20,7 @@ class Resources(Settings):
     """With what a stage computes. Nothing here changes a result, so nothing here enters a key."""
 
     device: str = "auto"
-    """Where models run: "auto", "cpu", "cuda" or "cuda:1"."""
+    """Where models run: "auto", "cpu", "cuda" or "cuda:1". `rescore` takes several, parted by commas."""
 
     encode_batch_size: int = Field(64, ge=1)
     """How many texts are encoded at once."""

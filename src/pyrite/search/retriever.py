@@ -29,6 +29,10 @@ class Pairs:
     def __len__(self) -> int:
         return len(self.query_ids)
 
+    def part(self, rows: range) -> Pairs:
+        """Return some of the pairs that follow each other."""
+        return Pairs(self.query_ids[rows.start : rows.stop], self.doc_ids[rows.start : rows.stop])
+
 
 @runtime_checkable
 class Index(Protocol):

@@ -12,7 +12,15 @@ import numpy as np
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
 
-__all__ = ["word_tokenizer", "write_static_model", "write_transformer_model"]
+__all__ = [
+    "word_tokenizer",
+    "write_causal_model",
+    "write_cross_encoder",
+    "write_static_model",
+    "write_transformer_model",
+]
+
+_CHAT = "{% for message in messages %}<user> {{ message['content'] }} <answer> {% endfor %}"
 
 
 def word_tokenizer(texts: Iterable[str], special: Sequence[str] = ("[UNK]",)) -> Tokenizer:
@@ -96,4 +104,86 @@ def write_transformer_model(folder: Path, texts: Iterable[str], dropout: float =
         words.save_pretrained(source)
         model = SentenceTransformer(modules=[Transformer(source), Pooling(16)], device="cpu")
         model.save_pretrained(str(folder), create_model_card=False)
+    return folder
+
+
+def write_cross_encoder(folder: Path, texts: Iterable[str], labels: int = 1, seed: int = 0) -> Path:
+    """Write a cross-encoder of 2 layers and 16 dimensions with random weights, that knows the words of some texts.
+
+    Args:
+        folder: Where `CrossEncoder(folder)` will find it; made where missing.
+        texts: The texts whose words it knows.
+        labels: Its outputs.
+        seed: Decides the weights.
+
+    Returns:
+        The folder.
+    """
+    import torch
+    from sentence_transformers import CrossEncoder
+    from tokenizers.processors import TemplateProcessing
+    from transformers import BertConfig, BertForSequenceClassification, PreTrainedTokenizerFast
+
+    tokenizer = word_tokenizer(texts, ("[PAD]", "[UNK]", "[CLS]", "[SEP]"))
+    tokenizer.post_processor = TemplateProcessing(
+        single="[CLS] $A [SEP]",
+        pair="[CLS] $A [SEP] $B:1 [SEP]:1",
+        special_tokens=[("[CLS]", 2), ("[SEP]", 3)],
+    )
+    config = BertConfig(
+        vocab_size=tokenizer.get_vocab_size(),
+        hidden_size=16,
+        num_hidden_layers=2,
+        num_attention_heads=2,
+        intermediate_size=32,
+        max_position_embeddings=64,
+        num_labels=labels,
+        initializer_range=0.3,
+    )
+    with TemporaryDirectory() as source, torch.random.fork_rng(devices=()):
+        torch.manual_seed(seed)
+        BertForSequenceClassification(config).save_pretrained(source)
+        names = {"pad_token": "[PAD]", "unk_token": "[UNK]", "cls_token": "[CLS]", "sep_token": "[SEP]"}
+        words = PreTrainedTokenizerFast(tokenizer_object=tokenizer, model_max_length=64, **names)  # type: ignore[no-untyped-call]
+        words.model_input_names = ["input_ids", "token_type_ids", "attention_mask"]
+        words.save_pretrained(source)
+        CrossEncoder(source, device="cpu").save_pretrained(str(folder), create_model_card=False)
+    return folder
+
+
+def write_causal_model(folder: Path, texts: Iterable[str], *, chat: bool = False, seed: int = 0) -> Path:
+    """Write a Llama of 2 layers and 16 dimensions with random weights, that knows yes, no and the words of some texts.
+
+    Args:
+        folder: Where transformers' `AutoModelForCausalLM` will find it, with its tokenizer; made where missing.
+        texts: The texts whose words it knows.
+        chat: Whether the tokenizer has a chat template.
+        seed: Decides the weights.
+
+    Returns:
+        The folder.
+    """
+    import torch
+    from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
+
+    tokenizer = word_tokenizer(texts, ("[PAD]", "[UNK]", "yes", "no", "<user>", "<answer>"))
+    config = LlamaConfig(
+        vocab_size=tokenizer.get_vocab_size(),
+        hidden_size=16,
+        num_hidden_layers=2,
+        num_attention_heads=2,
+        num_key_value_heads=1,
+        intermediate_size=32,
+        max_position_embeddings=256,
+        initializer_range=0.3,
+        bos_token_id=None,
+        eos_token_id=None,
+        pad_token_id=0,
+    )
+    with torch.random.fork_rng(devices=()):
+        torch.manual_seed(seed)
+        LlamaForCausalLM(config).save_pretrained(folder)
+    words = PreTrainedTokenizerFast(tokenizer_object=tokenizer, pad_token="[PAD]", unk_token="[UNK]")  # type: ignore[no-untyped-call]
+    words.chat_template = _CHAT if chat else None
+    words.save_pretrained(folder)
     return folder

@@ -1,0 +1,1 @@
+"""Experiments that answer a question, and the models that they need."""
