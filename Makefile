@@ -9,7 +9,7 @@ PYRITE_TEST_DATA ?= $(abspath ../shared/data)
 export PYRITE_TEST_DATA
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-slow check format docs lock browser clean
+.PHONY: help cross-encoder demo test test-slow check format docs lock browser clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+%?:.*## / {printf "  %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -46,6 +46,9 @@ format: $(INSTALLED) ## Rewrite the code in the project's format
 
 bench-%: $(INSTALLED) ## Run benchmarks/NAME.py; writes benchmarks/results/NAME.json
 	$(BIN)/python -m benchmarks.$*
+
+cross-encoder: $(INSTALLED) ## Train the cross-encoder of the slow tests and studies; CROSS_ENCODER="--queries 300" for a cut
+	$(BIN)/python -m studies.cross_encoder $(CROSS_ENCODER)
 
 docs: $(INSTALLED) ## Generate the command-line pages and build the site into site/
 	$(BIN)/python docs/generate_cli.py

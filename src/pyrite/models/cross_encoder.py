@@ -188,7 +188,7 @@ def load_cross_encoder(settings: CrossEncoderSettings, device: str = "cpu") -> C
 
     dtype = torch_dtype(settings.precision)
     try:
-        model: CrossEncoder = CrossEncoder(
+        model: Any = CrossEncoder(
             str(folder or settings.model),
             device=device,
             revision=settings.revision,
@@ -205,8 +205,8 @@ def load_cross_encoder(settings: CrossEncoderSettings, device: str = "cpu") -> C
     # Packed sequences, which flash attention allows, have no rows that could be put into other batches.
     if hasattr(model[0], "unpad_inputs"):
         model[0].unpad_inputs = False
-    model.to(dtype)
-    return model
+    loaded: CrossEncoder = model.to(dtype)
+    return loaded
 
 
 def _check_has_head(name: str, model: CrossEncoder) -> None:

@@ -137,9 +137,9 @@ def write_cross_encoder(folder: Path, texts: Iterable[str], labels: int = 1, see
         num_attention_heads=2,
         intermediate_size=32,
         max_position_embeddings=64,
-        num_labels=labels,
         initializer_range=0.3,
     )
+    config.num_labels = labels
     with TemporaryDirectory() as source, torch.random.fork_rng(devices=()):
         torch.manual_seed(seed)
         BertForSequenceClassification(config).save_pretrained(source)
