@@ -10,11 +10,12 @@ import numpy as np
 
 from pyrite.data import ScoreKind
 from pyrite.errors import ModelError
-from pyrite.models.devices import replicate, resolve_devices
+from pyrite.models.devices import compute_batches, replicate, resolve_devices
 from pyrite.models.folder import ModelFolder
+from pyrite.models.packed_linear import pack_linear_layers
 from pyrite.models.precision import Precision, torch_dtype
 from pyrite.models.scorer_settings import CrossEncoderSettings
-from pyrite.models.token_batches import TokenRows, compute_batches, token_batches
+from pyrite.models.token_batches import Tokens, cut_batches
 from pyrite.settings import Json
 
 if TYPE_CHECKING:
@@ -39,7 +40,7 @@ class CrossEncoderScorer:
         model: The model, on its device; `load` makes one.
         scores: `logit` for the output as it is, `probability` for its sigmoid.
         batch_tokens: Tokens in one batch, padding included. Does not enter the identity.
-        devices: Where to compute; with several, each gets a copy of the model. The model's own where None.
+        copies: The same model on further devices, to compute there as well.
         weights: What identifies the weights, such as a fingerprint.
 
     Raises:
@@ -58,13 +59,13 @@ class CrossEncoderScorer:
         *,
         scores: Literal["logit", "probability"] = "logit",
         batch_tokens: int = BATCH_TOKENS,
-        devices: Sequence[str] | None = None,
+        copies: Sequence[CrossEncoder] = (),
         weights: Json = None,
     ) -> None:
         if model.num_labels != 1:
             raise ModelError(f"a scorer wants a cross-encoder of one output; this one has {model.num_labels}")
         self._model = model.eval()
-        self._replicas = [model] if devices is None else replicate(model, devices)
+        self._copies = [self._model, *copies]
         self._scores = scores
         self._batch_tokens = batch_tokens
         self._weights = weights
@@ -100,7 +101,12 @@ class CrossEncoderScorer:
         loaded = load_cross_encoder(settings, devices[0])
         folder = settings.local_folder()
         weights = ModelFolder(folder).fingerprint() if folder else {"name": settings.model, "commit": _commit(loaded)}
-        return cls(loaded, scores=settings.scores, batch_tokens=batch_tokens, devices=devices, weights=weights)
+        first, *copies = replicate(loaded, devices)
+        scorer = cls(first, scores=settings.scores, batch_tokens=batch_tokens, copies=copies, weights=weights)
+        for one in (first, *copies):
+            if one.device.type == "cpu":
+                pack_linear_layers(one)
+        return scorer
 
     @property
     def score_kind(self) -> ScoreKind:
@@ -113,12 +119,11 @@ class CrossEncoderScorer:
         if not unique:
             return np.zeros(0, dtype=np.float64)
         tokens, constants = self._tokenise(unique)
-        fill, side = _filling(self._model.tokenizer)
 
-        def compute(replica: CrossEncoder, rows: np.ndarray) -> np.ndarray:
-            return self._forward(replica, {**tokens.padded(rows, fill, side), **constants})
+        def compute(model: CrossEncoder, rows: np.ndarray) -> np.ndarray:
+            return self._forward(model, {**_padded(tokens, rows, model.tokenizer), **constants})
 
-        scores = compute_batches(token_batches(tokens.lengths, self._batch_tokens), self._replicas, compute)
+        scores = compute_batches(cut_batches(tokens.lengths, self._batch_tokens), self._copies, compute)
         place = {pair: row for row, pair in enumerate(unique)}
         chosen: np.ndarray = scores[[place[pair] for pair in pairs]]
         return chosen
@@ -137,7 +142,7 @@ class CrossEncoderScorer:
         name = self._model.default_prompt_name
         return None if name is None else str(self._model.prompts[name])
 
-    def _tokenise(self, pairs: Sequence[tuple[str, str]]) -> tuple[TokenRows, dict[str, Any]]:
+    def _tokenise(self, pairs: Sequence[tuple[str, str]]) -> tuple[Tokens, dict[str, Any]]:
         """Tokenise as the model's own preprocessing does, prompt and template included, and take the padding off.
 
         Returns:
@@ -157,7 +162,7 @@ class CrossEncoderScorer:
                 column = features.setdefault(name, [None] * len(pairs))
                 for row, ids, mask in zip(chosen, value.numpy().astype(np.int32), real, strict=True):
                     column[row] = ids[mask]
-        return TokenRows(features), constants
+        return Tokens.of(features), constants
 
     def _forward(self, model: CrossEncoder, features: dict[str, Any]) -> np.ndarray:
         import torch
@@ -221,9 +226,14 @@ def _check_has_head(name: str, model: CrossEncoder) -> None:
         )
 
 
-def _filling(tokenizer: Any) -> tuple[dict[str, int], Literal["left", "right"]]:
-    pads = {"input_ids": tokenizer.pad_token_id or 0, "token_type_ids": tokenizer.pad_token_type_id}
-    return pads, tokenizer.padding_side
+def _padded(tokens: Tokens, rows: np.ndarray, tokenizer: Any) -> dict[str, np.ndarray]:
+    """Return the matrices of one batch; where all rows are of one length, nothing has to be masked."""
+    lengths = tokens.lengths[rows]
+    fills = {"input_ids": tokenizer.pad_token_id or 0, "token_type_ids": tokenizer.pad_token_type_id}
+    matrices = tokens.padded(rows, int(lengths.max()), fills, left=tokenizer.padding_side == "left")
+    if lengths.min() == lengths.max():
+        del matrices["attention_mask"]
+    return matrices
 
 
 def _commit(model: CrossEncoder) -> str | None:

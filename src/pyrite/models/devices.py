@@ -1,14 +1,17 @@
-"""Where models run, and copies of one model on several devices."""
+"""Where models run: one device, or copies of one model on several."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from copy import deepcopy
+from queue import Empty, SimpleQueue
 from typing import Any, TypeVar
+
+import numpy as np
 
 from pyrite.errors import ModelError
 
-__all__ = ["replicate", "resolve_devices"]
+__all__ = ["compute_batches", "replicate", "resolve_devices"]
 
 _Model = TypeVar("_Model")
 
@@ -46,6 +49,47 @@ def replicate(model: _Model, devices: Sequence[str]) -> list[_Model]:
     """
     modules: list[Any] = [model, *(deepcopy(model) for _ in devices[1:])]
     return [module.to(device) for module, device in zip(modules, devices, strict=True)]
+
+
+def compute_batches(
+    batches: Sequence[np.ndarray], models: Sequence[_Model], compute: Callable[[_Model, np.ndarray], np.ndarray]
+) -> np.ndarray:
+    """Compute one number for each text, batch by batch; each model takes the next batch when it is free.
+
+    Args:
+        batches: Positions of the texts; every text is in one batch.
+        models: The model on each device; one thread drives each.
+        compute: Gets a model and the positions of a batch, returns its numbers.
+
+    Returns:
+        float64, shape (texts,).
+    """
+    out = np.zeros(sum(len(batch) for batch in batches), dtype=np.float64)
+    queue: SimpleQueue[np.ndarray] = SimpleQueue()
+    for batch in batches:
+        queue.put(batch)
+
+    def drive(model: _Model) -> None:
+        while True:
+            try:
+                batch = queue.get_nowait()
+            except Empty:
+                return
+            out[batch] = compute(model, batch)
+
+    if len(models) == 1:
+        drive(models[0])
+    else:
+        _in_threads(drive, models)
+    return out
+
+
+def _in_threads(drive: Callable[[_Model], None], models: Sequence[_Model]) -> None:
+    from concurrent.futures import ThreadPoolExecutor
+
+    with ThreadPoolExecutor(len(models)) as pool:
+        for future in [pool.submit(drive, model) for model in models]:
+            future.result()
 
 
 def _check(torch: Any, device: str) -> None:

@@ -11,11 +11,11 @@ import numpy as np
 
 from pyrite.data import ScoreKind
 from pyrite.errors import ModelError
-from pyrite.models.devices import replicate, resolve_devices
+from pyrite.models.devices import compute_batches, replicate, resolve_devices
 from pyrite.models.folder import ModelFolder
 from pyrite.models.precision import torch_dtype
 from pyrite.models.scorer_settings import YesNoSettings
-from pyrite.models.token_batches import TokenRows, compute_batches, token_batches
+from pyrite.models.token_batches import Tokens, cut_batches
 from pyrite.settings import Json
 
 __all__ = ["QUESTION", "YesNoScorer", "answer_tokens", "load_causal_model"]
@@ -74,7 +74,7 @@ class YesNoScorer:
         network: A Hugging Face model for causal language modelling, on its device; `load` makes one.
         tokenizer: Its tokenizer.
         batch_tokens: Tokens in one batch, padding included. Does not enter the identity.
-        devices: Where to compute; with several, each gets a copy of the model. The model's own where None.
+        copies: The same model on further devices, to compute there as well.
         weights: What identifies the weights, such as a fingerprint.
 
     Raises:
@@ -94,12 +94,12 @@ class YesNoScorer:
         tokenizer: Any,
         *,
         batch_tokens: int = BATCH_TOKENS,
-        devices: Sequence[str] | None = None,
+        copies: Sequence[Any] = (),
         weights: Json = None,
     ) -> None:
         self._settings = settings
         self._model = _Causal(network.eval(), tokenizer, _takes_positions(network))
-        self._replicas = [network] if devices is None else replicate(network, devices)
+        self._copies = [network, *copies]
         self._yes, self._no = answer_tokens(tokenizer, settings)
         self._batch_tokens = batch_tokens
         self._weights = weights
@@ -126,7 +126,8 @@ class YesNoScorer:
         folder = settings.local_folder()
         commit = getattr(network.config, "_commit_hash", None)
         weights = ModelFolder(folder).fingerprint() if folder else {"name": settings.model, "commit": commit}
-        return cls(settings, network, tokenizer, batch_tokens=batch_tokens, devices=devices, weights=weights)
+        first, *copies = replicate(network.eval(), devices)
+        return cls(settings, first, tokenizer, batch_tokens=batch_tokens, copies=copies, weights=weights)
 
     @property
     def score_kind(self) -> ScoreKind:
@@ -143,14 +144,14 @@ class YesNoScorer:
         if not unique:
             return np.zeros(0, dtype=np.float64)
         rows = self._model.tokenizer(self._questions(unique), add_special_tokens=not self._chat)["input_ids"]
-        ids = [np.array(row, dtype=np.int32) for row in rows]
-        tokens = TokenRows({"input_ids": ids, "attention_mask": [np.ones_like(row) for row in ids]})
+        tokens = Tokens.of({"input_ids": rows, "attention_mask": [[1] * len(row) for row in rows]})
 
         def compute(network: Any, rows: np.ndarray) -> np.ndarray:
             # On the left, so that the last position is the end of every question.
-            return self._forward(network, tokens.padded(rows, {"input_ids": self._pad()}, "left"))
+            width = int(tokens.lengths[rows].max())
+            return self._forward(network, tokens.padded(rows, width, {"input_ids": self._pad()}, left=True))
 
-        scores = compute_batches(token_batches(tokens.lengths, self._batch_tokens), self._replicas, compute)
+        scores = compute_batches(cut_batches(tokens.lengths, self._batch_tokens), self._copies, compute)
         place = {pair: row for row, pair in enumerate(unique)}
         chosen: np.ndarray = scores[[place[pair] for pair in pairs]]
         return chosen

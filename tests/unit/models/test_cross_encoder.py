@@ -6,15 +6,13 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from hypothesis import given
-from hypothesis import strategies as st
 from sentence_transformers import CrossEncoder
 
 from pyrite.data import ScoreKind
 from pyrite.errors import ModelError, SettingsError
 from pyrite.models.cross_encoder import CrossEncoderScorer
+from pyrite.models.devices import compute_batches
 from pyrite.models.scorer_settings import CrossEncoderSettings
-from pyrite.models.token_batches import TokenRows, compute_batches, token_batches
 from pyrite.testing import check_pair_scorer
 from pyrite.testing.models import write_cross_encoder, write_transformer_model
 from pyrite.testing.tiny import tiny_collection
@@ -133,27 +131,6 @@ def test_faults_of_loading_are_told(tmp_path: Path) -> None:
         CrossEncoderScorer.load("a/b", device="cuda:99")
     with pytest.raises(ModelError, match="'pyrite' is no device"):
         CrossEncoderScorer.load("a/b", device="pyrite")
-
-
-@given(st.lists(st.integers(1, 50), max_size=40), st.integers(1, 120))
-def test_batches_hold_every_text_once_within_the_budget(lengths: list[int], budget: int) -> None:
-    batches = token_batches(np.array(lengths, dtype=np.int64), budget)
-    rows = [row for batch in batches for row in batch.tolist()]
-    assert sorted(rows) == list(range(len(lengths)))
-    for batch in batches:
-        longest = max(lengths[row] for row in batch)
-        assert len(batch) == 1 or len(batch) * longest <= budget
-    assert [lengths[row] for row in rows] == sorted(lengths, reverse=True)
-
-
-def test_padding_stands_on_its_side() -> None:
-    tokens = TokenRows({"input_ids": [np.array([5, 6]), np.array([7])], "mask": [np.ones(2), np.ones(1)]})
-    right = tokens.padded(np.array([1, 0]), {"input_ids": 9})
-    assert {name: matrix.tolist() for name, matrix in right.items()} == {
-        "input_ids": [[7, 9], [5, 6]],
-        "mask": [[1, 0], [1, 1]],
-    }
-    assert tokens.padded(np.array([1, 0]), {}, "left")["mask"].tolist() == [[0, 1], [1, 1]]
 
 
 def test_a_failing_replica_is_heard() -> None:
