@@ -1,32 +1,47 @@
-"""Exact search by inner product: blockwise in float32, decided in float64.
+"""Exact search by inner product: rough scores by blocks, decided in float64.
 
-The first pass keeps more documents than wanted by their float32 scores. Those are scored again in
-float64, one pair at a time, so that a score depends on its two vectors alone and not on how the
-corpus was cut into blocks. The result is exact where the gap between the last document wanted and
-the best one left out exceeds the rounding error of the first pass; a query without that
-certificate is searched again in float64 throughout.
+A first pass finds documents by rough scores. Those are scored again in float64, one pair at a time, so that a score
+depends on its two vectors alone and not on how the corpus was cut into blocks. Each pass says for which queries it is
+certain to have found all that belong to the result; the others go to the next one, and the last, in float64
+throughout, is certain of all.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import logging
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 
+from pyrite.errors import SearchError
 from pyrite.search.dense.embeddings import Embeddings
-from pyrite.search.topk import top_indices
+from pyrite.search.dense.threads import Team
+from pyrite.search.dense.threshold import RoughPrecision, capacity, precisions, threshold_pass, undefined_document
+from pyrite.search.topk import check_depth, top_indices
 
-__all__ = ["DenseHits", "exact_search", "pair_scores"]
+__all__ = ["DenseHits", "FirstPass", "exact_search", "pair_scores"]
 
-# Documents kept beyond the depth by the first pass. Neighbours in a ranking usually lie further
-# apart than the rounding error, so that a few are enough to certify nearly every query.
+FirstPass = Callable[[np.ndarray, int], tuple[np.ndarray, np.ndarray]]
+"""Gives (scores in float32, rows), each (queries, k), best first, of queries and k, as FAISS does; -1 for no row."""
+
+# Documents kept beyond the depth by a first pass that gives a fixed number. Neighbours in a ranking usually lie
+# further apart than the rounding error, so that a few are enough to certify nearly every query.
 SLACK = 32
-_QUERY_BLOCK = 256
-_DOCUMENT_BLOCK = 8_192
+_QUERY_BLOCK = 1024
+# What the candidates of one block of queries may take.
+_CANDIDATE_BYTES = 2**28
+# With fewer queries, rounding the documents costs more than multiplying them faster brings.
+_LEAST_TO_ROUND = 64
 _UNIT_ROUNDOFF = 2.0**-24
-# Scores are given to nine digits: what is left after that is rounding in float64.
 _DIGITS = 9
+
+_LOG = logging.getLogger(__name__)
+
+Hit = tuple[np.ndarray, np.ndarray]
+"""Rows and scores of one query, best first."""
+_Pass = Callable[[np.ndarray], list[Hit | None]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,12 +51,18 @@ class DenseHits:
     Attributes:
         positions: Rows in the embeddings, best first: a list of int64 arrays.
         scores: Inner products, float64, likewise.
-        uncertified: How many queries needed the second search.
+        decided_by: How many queries each pass was certain of: {"given", "int8", "bf16", "fp32" or "fp64": count}, in the
+            order of the passes.
     """
 
     positions: list[np.ndarray]
     scores: list[np.ndarray]
-    uncertified: int
+    decided_by: dict[str, int]
+
+    @property
+    def uncertified(self) -> int:
+        """How many queries needed more than the first pass."""
+        return sum(list(self.decided_by.values())[1:])
 
 
 def pair_scores(queries: np.ndarray, documents: np.ndarray) -> np.ndarray:
@@ -51,8 +72,13 @@ def pair_scores(queries: np.ndarray, documents: np.ndarray) -> np.ndarray:
         queries: float32, shape (n, dimension).
         documents: float32, shape (n, dimension).
     """
-    products: np.ndarray = np.einsum("ij,ij->i", queries, documents, dtype=np.float64)
-    return np.round(products, _DIGITS)
+    from pyrite.search.dense import kernels
+
+    each = np.arange(len(queries))
+    scores = np.empty(len(queries))
+    with Team() as team:
+        team.share(len(each), lambda part: kernels.pair_products(queries, documents, (each, each), scores, part))
+    return scores
 
 
 def exact_search(
@@ -61,79 +87,185 @@ def exact_search(
     depth: int,
     tie_rank: np.ndarray,
     *,
-    first_pass: Callable[[np.ndarray, int], tuple[np.ndarray, np.ndarray]] | None = None,
+    first_pass: FirstPass | None = None,
 ) -> DenseHits:
-    """Return the `depth` best documents of each query.
+    """Return the `depth` best documents of each query, or all where there are fewer.
 
     Args:
-        queries: float32, shape (n, dimension).
+        queries: Shape (n, dimension); computed with as float32.
         embeddings: The documents.
         depth: From 1.
-        tie_rank: Order of documents with equal scores, shape (documents,).
-        first_pass: Gives (scores, positions), each (queries, k), best first, as FAISS does; the
-            default multiplies block by block.
+        tie_rank: Order of documents with equal scores: distinct integers, shape (documents,).
+        first_pass: Goes before the passes by blocks.
+
+    Raises:
+        SearchError: The depth is below 1, queries and documents have another dimension, or a component of a vector is
+            infinite or undefined.
     """
-    kept = min(depth + SLACK, len(embeddings.doc_ids))
-    search = first_pass or (lambda block, k: _blockwise(block, embeddings, k))
-    positions: list[np.ndarray] = []
-    scores: list[np.ndarray] = []
-    uncertified = 0
-    for start in range(0, len(queries), _QUERY_BLOCK):
-        block = queries[start : start + _QUERY_BLOCK]
-        rough, found = search(block, kept)
-        for row, vector in enumerate(block):
-            exact = _score_all(vector, embeddings.rows(found[row]))
-            order = top_indices(exact, depth, tie_rank[found[row]])
-            best, values = found[row][order], exact[order]
-            if not _certified(vector, values, rough[row], embeddings, depth):
-                best, values = _search_float64(vector, embeddings, depth, tie_rank)
-                uncertified += 1
-            positions.append(best)
-            scores.append(values)
-    return DenseHits(positions, scores, uncertified)
+    check_depth(depth)
+    queries = _checked(queries, embeddings)
+    depth = min(depth, len(embeddings.doc_ids))
+    # Parts of one size, so that no small rest goes another way than the others.
+    parts = np.array_split(queries, -(-len(queries) // _query_block(depth)) or 1)
+    found: list[Hit] = []
+    with Team() as team:
+        passes = _passes(_Search(embeddings, depth, tie_rank, team), first_pass, len(parts[-1]))
+        decided_by = dict.fromkeys(passes, 0)
+        for part in parts:
+            found += _decided(part, passes, decided_by)
+    hits = DenseHits([rows for rows, _ in found], [scores for _, scores in found], decided_by)
+    if hits.uncertified:
+        _LOG.info("%d of %d queries needed more than the first pass: %s", hits.uncertified, len(queries), decided_by)
+    return hits
 
 
-def _certified(vector: np.ndarray, exact: np.ndarray, rough: np.ndarray, embeddings: Embeddings, depth: int) -> bool:
-    """Say whether no document that the first pass left out can belong to the result.
+def _checked(queries: np.ndarray, embeddings: Embeddings) -> np.ndarray:
+    if queries.ndim != 2 or queries.shape[1] != embeddings.dimension:
+        raise SearchError(
+            f"the queries' vectors have shape {queries.shape} where the documents have {embeddings.dimension} "
+            "components; encode both with one encoder"
+        )
+    with np.errstate(over="ignore"):
+        queries = np.ascontiguousarray(queries, dtype=np.float32)
+    bad = np.flatnonzero(~np.isfinite(queries).all(axis=1))
+    if len(bad):
+        raise SearchError(f"the vector of query row {bad[0]} (from 0) has an infinite or undefined component")
+    return queries
 
-    The bound |fl(x.y) - x.y| <= n u / (1 - n u) |x| |y| holds for any order of summation
-    (Higham, Accuracy and Stability of Numerical Algorithms, section 3.1).
+
+def _query_block(depth: int) -> int:
+    """Return how many queries are searched at once: each block reads all documents anew."""
+    return max(1, min(_QUERY_BLOCK, _CANDIDATE_BYTES // (24 * capacity(depth))))
+
+
+def _passes(search: _Search, first_pass: FirstPass | None, queries: int) -> dict[str, _Pass]:
+    """Return the passes to try, cheapest first; the last decides all."""
+    passes: dict[str, _Pass] = {}
+    if first_pass is not None:
+        passes["given"] = lambda block: search.by_gap(block, first_pass)
+    # Where nearly all documents would be kept, keeping some is no help.
+    if len(search.embeddings.doc_ids) > capacity(search.depth):
+        for precision in precisions() if queries >= _LEAST_TO_ROUND else ["fp32"]:
+            passes[precision] = partial(search.by_threshold, precision)
+    passes["fp64"] = lambda block: list(search.in_float64(block))
+    return passes
+
+
+def _decided(queries: np.ndarray, passes: dict[str, _Pass], decided_by: dict[str, int]) -> list[Hit]:
+    hits: list[Hit | None] = [None] * len(queries)
+    for name, run in passes.items():
+        open_rows = [row for row, hit in enumerate(hits) if hit is None]
+        if not open_rows:
+            break
+        for row, hit in zip(open_rows, run(queries[open_rows]), strict=True):
+            hits[row] = hit
+            decided_by[name] += hit is not None
+    return [hit for hit in hits if hit is not None]
+
+
+@dataclass(frozen=True)
+class _Search:
+    """What every pass needs beside the queries."""
+
+    embeddings: Embeddings
+    depth: int
+    tie_rank: np.ndarray
+    team: Team
+
+    def by_threshold(self, precision: RoughPrecision, queries: np.ndarray) -> list[Hit | None]:
+        if precision != "fp32" and len(queries) < _LEAST_TO_ROUND:
+            return [None] * len(queries)
+        survivors = threshold_pass(queries, self.embeddings, self.depth, precision, self.team)
+        ranked = iter(self._ranked(queries, [np.zeros(0, np.int64) if rows is None else rows for rows in survivors]))
+        return [None if rows is None else hit for rows, hit in zip(survivors, ranked, strict=True)]
+
+    def by_gap(self, queries: np.ndarray, first_pass: FirstPass) -> list[Hit | None]:
+        rough, found = first_pass(queries, min(self.depth + SLACK, len(self.embeddings.doc_ids)))
+        hits = self._ranked(queries, [rows[rows >= 0] for rows in found.astype(np.int64)])
+        errors = _error_in_float32(queries, self.embeddings.largest_norm)
+        certain = [self._certified(hit, *given) for hit, *given in zip(hits, rough, found, errors, strict=True)]
+        return [hit if sure else None for hit, sure in zip(hits, certain, strict=True)]
+
+    def _certified(self, hit: Hit, rough: np.ndarray, found: np.ndarray, error: float) -> bool:
+        """Say whether no document that the first pass left out can belong to the result."""
+        if found.min() < 0:
+            return False
+        if len(rough) == len(self.embeddings.doc_ids):
+            return True
+        return bool(hit[1][-1] > float(rough[-1]) + error + 10.0**-_DIGITS)
+
+    def in_float64(self, queries: np.ndarray) -> Iterator[Hit]:
+        """Score everything; memory for the result alone."""
+        from pyrite.search.dense import kernels
+
+        shape = (len(queries), self.depth)
+        best = kernels.Ranking(
+            np.empty(shape), np.empty(shape, np.int64), np.empty(shape, np.int64), np.zeros(len(queries), np.int64)
+        )
+        exact = queries.astype(np.float64)
+        for start, shard in self.embeddings.blocks():
+            _check_finite(shard, start)
+            ties = self.tie_rank[start : start + len(shard)]
+            self.team.share(
+                len(queries),
+                lambda part, shard=np.asarray(shard), ties=ties, start=start: kernels.offer_all(
+                    exact, shard, ties, start, best, part
+                ),
+            )
+        for scores, ties, rows in zip(best.scores, best.ties, best.rows, strict=True):
+            order = np.lexsort((ties, -scores))
+            yield rows[order], scores[order]
+
+    def _ranked(self, queries: np.ndarray, candidates: list[np.ndarray]) -> list[Hit]:
+        """Score the candidates of each query and keep the best."""
+        counts = [len(rows) for rows in candidates]
+        rows = np.concatenate(candidates)
+        scores = self._scores(queries, np.repeat(np.arange(len(queries)), counts), rows)
+        ties = self.tie_rank[rows]
+        hits = []
+        for stop, count in zip(np.cumsum(counts), counts, strict=True):
+            here = slice(stop - count, stop)
+            order = top_indices(scores[here], self.depth, ties[here])
+            hits.append((rows[here][order], scores[here][order]))
+        return hits
+
+    def _scores(self, queries: np.ndarray, query_rows: np.ndarray, rows: np.ndarray) -> np.ndarray:
+        """Score pairs in the order of the documents, so that shards are read from front to back."""
+        from pyrite.search.dense import kernels
+
+        exact = queries.astype(np.float64)
+        order = np.argsort(rows, kind="stable")
+        query_rows, rows = query_rows[order], rows[order]
+        in_order = np.empty(len(rows))
+        for start, shard in self.embeddings.blocks():
+            first, last = np.searchsorted(rows, [start, start + len(shard)])
+            pairs = (query_rows[first:last], rows[first:last] - start)
+            out = in_order[first:last]
+            self.team.share(
+                len(out),
+                lambda part, shard=np.asarray(shard), pairs=pairs, out=out: kernels.pair_products(
+                    exact, shard, pairs, out, part
+                ),
+            )
+        if not np.isfinite(in_order).all():
+            raise undefined_document(int(rows[~np.isfinite(in_order)][0]))
+        scores = np.empty(len(rows))
+        scores[order] = in_order
+        return scores
+
+
+def _check_finite(shard: np.ndarray, start: int) -> None:
+    bad = np.flatnonzero(~np.isfinite(shard).all(axis=1))
+    if len(bad):
+        raise undefined_document(start + int(bad[0]))
+
+
+def _error_in_float32(queries: np.ndarray, largest_norm: float) -> np.ndarray:
+    """Bound what a first pass in float32 loses.
+
+    |fl(x.y) - x.y| <= n u / (1 - n u) |x| |y| holds for any order of summation (Higham, Accuracy and Stability of
+    Numerical Algorithms, section 3.1).
     """
-    if len(rough) == len(embeddings.doc_ids):
-        return True
-    share = len(vector) * _UNIT_ROUNDOFF
-    error = share / (1 - share) * float(np.linalg.norm(vector.astype(np.float64))) * embeddings.largest_norm
-    return bool(exact[depth - 1] > float(rough[-1]) + error + 10.0**-_DIGITS)
-
-
-def _score_all(vector: np.ndarray, documents: np.ndarray) -> np.ndarray:
-    return pair_scores(np.broadcast_to(vector, documents.shape), documents)
-
-
-def _blockwise(queries: np.ndarray, embeddings: Embeddings, kept: int) -> tuple[np.ndarray, np.ndarray]:
-    """Return the `kept` best by float32 scores, holding one block of scores in memory."""
-    best = np.full((len(queries), 0), -np.inf, dtype=np.float32)
-    where = np.zeros((len(queries), 0), dtype=np.int64)
-    for first, shard in embeddings.blocks():
-        for start in range(0, len(shard), _DOCUMENT_BLOCK):
-            scores, columns = _keep_best(queries @ shard[start : start + _DOCUMENT_BLOCK].T, kept)
-            best, chosen = _keep_best(np.hstack([best, scores]), kept)
-            where = np.take_along_axis(np.hstack([where, columns + first + start]), chosen, axis=1)
-    order = np.argsort(-best, axis=1, kind="stable")
-    return np.take_along_axis(best, order, axis=1), np.take_along_axis(where, order, axis=1)
-
-
-def _keep_best(scores: np.ndarray, kept: int) -> tuple[np.ndarray, np.ndarray]:
-    """Return the `kept` largest of each row, in no order, and their columns; all where there are fewer."""
-    if scores.shape[1] <= kept:
-        return scores, np.broadcast_to(np.arange(scores.shape[1]), scores.shape)
-    columns = np.argpartition(scores, scores.shape[1] - kept, axis=1)[:, -kept:]
-    return np.take_along_axis(scores, columns, axis=1), columns
-
-
-def _search_float64(
-    vector: np.ndarray, embeddings: Embeddings, depth: int, tie_rank: np.ndarray
-) -> tuple[np.ndarray, np.ndarray]:
-    scores = np.concatenate([_score_all(vector, shard) for _, shard in embeddings.blocks()])
-    best = top_indices(scores, depth, tie_rank)
-    return best, scores[best]
+    share = queries.shape[1] * _UNIT_ROUNDOFF
+    errors: np.ndarray = share / (1 - share) * np.linalg.norm(queries.astype(np.float64), axis=1) * largest_norm
+    return errors

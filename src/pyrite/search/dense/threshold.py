@@ -1,0 +1,288 @@
+"""The first pass of exact search on a processor: every document whose rough score reaches a threshold.
+
+Blocks of documents are multiplied in bfloat16 or float32. Each rough score comes with a bound on its error, and so
+with two numbers between which the exact score lies. A document is dropped once its upper bound is below the lower
+bounds of `depth` others: what is left holds the exact result, without a gap to be checked afterwards.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+
+from pyrite.errors import SearchError
+from pyrite.search.dense.embeddings import Embeddings
+from pyrite.search.dense.threads import Team
+
+if TYPE_CHECKING:
+    from pyrite.search.dense.kernels import ErrorBound, Prepared, Survivors
+
+__all__ = ["RoughPrecision", "capacity", "precisions", "threshold_pass", "undefined_document"]
+
+RoughPrecision = Literal["int8", "bf16", "fp32"]
+"""What the first pass multiplies in."""
+
+# Without these instructions the same product takes longer than in float32, and in int8 it can overflow.
+_INSTRUCTIONS: dict[RoughPrecision, set[str]] = {
+    "int8": {"avx512_vnni", "avx_vnni", "amx_int8"},
+    "bf16": {"avx512_bf16", "amx_bf16"},
+}
+
+_DOCUMENT_BLOCK = 4096
+# torch computes products of very few rows by other code, whose order of rounding is not known.
+_LEAST_ROWS = 64
+_CENTRE_SAMPLE = 4096
+# Beyond these lengths a product can leave the range of float32.
+_LARGEST = 2.0**60
+_SMALLEST_NORMAL = 2.0**-126
+_ROUNDOFF_32 = 2.0**-24
+_ROUNDOFF_64 = 2.0**-53
+# A score is rounded to nine digits: documents closer than this can be equal after it.
+_STEP = 1.1e-9
+# A score in bfloat16 is off by at most 2^-8 of what it was before, which is a little more of itself.
+_OUTPUT_ERROR = 2.0**-8 * (1 + 2.0**-7)
+
+
+def capacity(depth: int) -> int:
+    """Return how many documents a query may hold at once before it counts as crowded."""
+    return 8 * depth + 1024
+
+
+@cache
+def precisions() -> list[RoughPrecision]:
+    """Return what the processor multiplies in, the fastest first; float32 is always among them.
+
+    It is asked through Linux; elsewhere float32 is all.
+    """
+    try:
+        text = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        text = ""
+    flags = next((line.split() for line in text.splitlines() if line.startswith("flags")), [])
+    return [*(name for name, wanted in _INSTRUCTIONS.items() if not wanted.isdisjoint(flags)), "fp32"]
+
+
+def threshold_pass(
+    queries: np.ndarray, embeddings: Embeddings, depth: int, precision: RoughPrecision, team: Team
+) -> list[np.ndarray | None]:
+    """Return for each query the rows of all documents that can be among its `depth` best.
+
+    Args:
+        queries: float32, shape (n, dimension), finite.
+        embeddings: The documents, more than `capacity(depth)`.
+        depth: From 1.
+        precision: What to multiply in.
+        team: The threads.
+
+    Returns:
+        int64 arrays; None for a query with more near ties than there is room for.
+
+    Raises:
+        SearchError: A document's vector has an infinite or undefined component.
+    """
+    from pyrite.search.dense import kernels
+
+    side = _SIDES[precision](queries, _sampled_centre(embeddings))
+    kept = _no_survivors(len(queries), capacity(depth))
+    kept.crowded[:] = ~(side.lengths < _LARGEST)
+    for first, prepared in _prepared_blocks(embeddings, side, team):
+        if not prepared.norms.max() < _LARGEST:
+            kept.crowded[:] = True
+        if kept.crowded.all():
+            break
+        rough = kernels.RoughScores(side.multiply(prepared.rows), side.scales, prepared, first)
+        team.share(len(queries), lambda part, rough=rough: kernels.scan(rough, side.bound, kept, depth, part))
+    team.share(len(queries), lambda part: kernels.compact_all(kept, depth, part))
+    return [
+        None if crowded else rows[:count].copy()
+        for crowded, rows, count in zip(kept.crowded, kept.rows, kept.count, strict=True)
+    ]
+
+
+@dataclass(frozen=True)
+class _Side:
+    """The queries' side of a product, and how documents are made to fit it.
+
+    Attributes:
+        multiply: Gives the products of all queries and these rows.
+        scales: As in `RoughScores`.
+        prepare: Rounds documents.
+        dtype: What to.
+        centre: What is taken off them before, float64.
+        lengths: Of the queries less the centre, float64.
+        bound: The error of the scores.
+    """
+
+    multiply: Callable[[np.ndarray], np.ndarray]
+    scales: np.ndarray
+    prepare: Callable[[np.ndarray, np.ndarray, Prepared, int, tuple[int, int]], None]
+    dtype: type
+    centre: np.ndarray
+    lengths: np.ndarray
+    bound: ErrorBound
+
+
+def _int8_side(queries: np.ndarray, centre: np.ndarray) -> _Side:
+    import torch
+
+    from pyrite.search.dense import kernels
+
+    block = _empty_block(len(queries), queries.shape[1], np.int8)
+    kernels.quantise_rows(queries, centre, block, 0, (0, len(queries)))
+    steps = torch.from_numpy(block.rows)
+    products = torch.empty(len(queries) * _DOCUMENT_BLOCK, dtype=torch.int32)
+
+    def multiply(rows: np.ndarray) -> np.ndarray:
+        out = products[: len(queries) * len(rows)].view(len(queries), len(rows))
+        torch._int_mm(steps, torch.from_numpy(rows).T, out=out)
+        whole: np.ndarray = out.numpy()
+        return whole
+
+    rounded = block.rows * block.scales[:, None].astype(np.float64)
+    exact = queries.astype(np.float64) - centre
+    bound = _error_bound(queries, exact - rounded, rounded, centre, 0.0)
+    return _Side(multiply, block.scales, kernels.quantise_rows, np.int8, centre, _lengths(exact), bound)
+
+
+def _bf16_side(queries: np.ndarray, centre: np.ndarray) -> _Side:
+    import torch
+
+    from pyrite.search.dense import kernels
+
+    exact = queries.astype(np.float64) - centre
+    padded = np.zeros((max(len(queries), _LEAST_ROWS), queries.shape[1]), dtype=np.float32)
+    padded[: len(queries)] = np.clip(exact, -_LARGEST, _LARGEST)
+    halves = torch.from_numpy(padded).to(torch.bfloat16)
+    products = torch.empty(len(padded) * _DOCUMENT_BLOCK, dtype=torch.bfloat16)
+
+    def multiply(rows: np.ndarray) -> np.ndarray:
+        out = products[: len(padded) * len(rows)].view(len(padded), len(rows))
+        torch.mm(halves, torch.from_numpy(rows).view(torch.bfloat16).T, out=out)
+        bits: np.ndarray = out.view(torch.uint16).numpy()
+        return bits
+
+    rounded = halves[: len(queries)].double().numpy()
+    # Twice the steps of a plain sum in float32: what an instruction does inside itself is not specified everywhere.
+    summation = 2 * (queries.shape[1] + 8) * _ROUNDOFF_32
+    bound = _error_bound(queries, exact - rounded, rounded, centre, summation)._replace(relative=_OUTPUT_ERROR)
+    ones = np.ones(len(queries), dtype=np.float32)
+    return _Side(multiply, ones, kernels.halve_rows, np.uint16, centre, _lengths(exact), bound)
+
+
+def _fp32_side(queries: np.ndarray, centre: np.ndarray) -> _Side:
+    from pyrite.search.dense import kernels
+
+    # By numpy, since torch can be told to compute products of float32 in less.
+    products = np.empty(len(queries) * _DOCUMENT_BLOCK, dtype=np.float32)
+
+    def multiply(rows: np.ndarray) -> np.ndarray:
+        out = products[: len(queries) * len(rows)].reshape(len(queries), len(rows))
+        return np.matmul(queries, rows.T, out=out)
+
+    centre = np.zeros_like(centre)
+    share = queries.shape[1] * _ROUNDOFF_32
+    exact = queries.astype(np.float64)
+    bound = _error_bound(queries, np.zeros_like(exact), exact, centre, share / (1 - share))
+    ones = np.ones(len(queries), dtype=np.float32)
+    return _Side(multiply, ones, kernels.copy_rows, np.float32, centre, _lengths(exact), bound)
+
+
+_SIDES: dict[RoughPrecision, Callable[[np.ndarray, np.ndarray], _Side]] = {
+    "int8": _int8_side,
+    "bf16": _bf16_side,
+    "fp32": _fp32_side,
+}
+
+
+def _error_bound(
+    queries: np.ndarray, residuals: np.ndarray, rounded: np.ndarray, centre: np.ndarray, summation: float
+) -> ErrorBound:
+    """Bound the error of scores.
+
+    With q' = q - c, x' = x - c, their rounded b(q') and b(x'): |q'.x' - b(q').b(x')| is at most
+    |q' - b(q')| |x'| + |b(q')| |x' - b(x')|, and the sum of products in float32 loses at most `summation` |b(q')|
+    |b(x')|. What is added for float64 and for numbers too small for float32 is far below that, unless vectors are
+    very long, very short or nearly equal to the centre.
+    """
+    from pyrite.search.dense import kernels
+
+    dimension = queries.shape[1]
+    lost, length = _lengths(residuals), _lengths(rounded)
+    in_float64 = 4 * dimension * _ROUNDOFF_64 * (_lengths(queries.astype(np.float64)) + np.linalg.norm(centre))
+    flushed = np.sqrt(dimension) * _SMALLEST_NORMAL
+    summed = length * (summation + kernels.OFFSET_ERROR)
+    constant = in_float64 * np.linalg.norm(centre) + flushed * length + 2 * (dimension + 1) * _SMALLEST_NORMAL
+    return kernels.ErrorBound(lost + summed + in_float64 + flushed, length + summed + flushed, constant + _STEP, 0.0)
+
+
+def _prepared_blocks(embeddings: Embeddings, side: _Side, team: Team) -> Iterator[tuple[int, Prepared]]:
+    """Yield (first row, documents) in blocks that do not depend on the shards; each replaces the one before."""
+    block = _empty_block(_DOCUMENT_BLOCK, embeddings.dimension, side.dtype)
+    filled = 0
+    for start, shard in embeddings.blocks():
+        at = 0
+        while at < len(shard):
+            taken = min(len(shard) - at, _DOCUMENT_BLOCK - filled)
+            rows = np.asarray(shard[at : at + taken])
+            team.share(
+                taken,
+                lambda part, rows=rows, filled=filled: side.prepare(rows, side.centre, block, filled, part),
+            )
+            at, filled = at + taken, filled + taken
+            if filled == _DOCUMENT_BLOCK:
+                yield _cut(block, filled, start + at - filled)
+                filled = 0
+    if filled:
+        yield _cut(block, filled, len(embeddings.doc_ids) - filled)
+
+
+def _empty_block(rows: int, dimension: int, dtype: type) -> Prepared:
+    from pyrite.search.dense import kernels
+
+    each = np.zeros(rows)
+    ones = np.ones(rows, dtype=np.float32)
+    return kernels.Prepared(np.zeros((rows, dimension), dtype), ones, each, each.copy(), each.astype(np.float32))
+
+
+def _cut(block: Prepared, filled: int, first: int) -> tuple[int, Prepared]:
+    norms = block.norms[:filled]
+    if not np.isfinite(norms).all():
+        row = first + int(np.flatnonzero(~np.isfinite(norms))[0])
+        raise undefined_document(row)
+    # Rows left over from the block before pad a short one; nobody reads their scores.
+    return first, type(block)(block.rows[: max(filled, _LEAST_ROWS)], *(column[:filled] for column in block[1:]))
+
+
+def undefined_document(row: int) -> SearchError:
+    """Return the error for a document whose vector holds no numbers."""
+    return SearchError(
+        f"the vector of document row {row} (from 0) has an infinite or undefined component; encode the corpus again"
+    )
+
+
+def _sampled_centre(embeddings: Embeddings) -> np.ndarray:
+    """Return the mean of a sample, float64: any point serves, one amid the documents serves best."""
+    count = len(embeddings.doc_ids)
+    rows = np.unique(np.linspace(0, count - 1, min(count, _CENTRE_SAMPLE)).astype(np.int64))
+    centre: np.ndarray = embeddings.rows(rows).mean(axis=0, dtype=np.float64)
+    # A document that is no vector is reported by its row, when its block comes.
+    return np.where(np.isfinite(centre), centre, 0.0)
+
+
+def _no_survivors(queries: int, room: int) -> Survivors:
+    from pyrite.search.dense import kernels
+
+    bounds, none = np.empty((queries, room)), np.zeros(queries, dtype=np.int64)
+    rows = np.empty((queries, room), dtype=np.int64)
+    floor = np.full(queries, -np.inf)
+    return kernels.Survivors(bounds, bounds.copy(), rows, none, none.copy(), floor, np.zeros(queries, dtype=bool))
+
+
+def _lengths(vectors: np.ndarray) -> np.ndarray:
+    lengths: np.ndarray = np.linalg.norm(vectors, axis=1)
+    return lengths
