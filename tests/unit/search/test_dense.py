@@ -8,7 +8,6 @@ import pytest
 from pyrite.data import Corpus, Document, Queries, Query
 from pyrite.errors import SearchError
 from pyrite.search import DenseIndex, DenseRetriever
-from pyrite.search.dense import exact
 from pyrite.search.dense.embeddings import Embeddings, encode_corpus
 from pyrite.search.dense.exact import exact_search
 from pyrite.search.dense.faiss_index import faiss_first_pass
@@ -64,13 +63,6 @@ def test_search_equals_brute_force(tmp_path: Path, engine: str, shard_size: int)
     assert [found.tolist() for found in hits.positions] == brute_force(queries, documents, embeddings.doc_ids, 10)
 
 
-def test_a_tie_across_the_cut_is_not_certified_and_still_right(tmp_path: Path) -> None:
-    documents = np.ones((200, 4), dtype=np.float32)
-    hits = exact_search(documents[:1], embed(documents, tmp_path), 5, np.arange(200))
-    assert hits.uncertified == 1
-    assert hits.positions[0].tolist() == [0, 1, 2, 3, 4]
-
-
 def test_a_wrong_first_pass_is_caught_by_the_certificate(tmp_path: Path) -> None:
     """The rough scores say that what was left out is better: the search is done again."""
     documents = np.eye(100, dtype=np.float32)
@@ -82,18 +74,6 @@ def test_a_wrong_first_pass_is_caught_by_the_certificate(tmp_path: Path) -> None
 
     hits = exact_search(documents[:1], embeddings, 1, np.arange(100), first_pass=lying)
     assert (hits.uncertified, hits.positions[0].tolist()) == (1, [0])
-
-
-def test_result_does_not_depend_on_blocks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    documents = np.random.default_rng(1).standard_normal((300, 8)).astype(np.float32)
-    embeddings = embed(documents, tmp_path)
-    ties = descending_id_rank(embeddings.doc_ids)
-    whole = exact_search(documents[:50], embeddings, 7, ties)
-    monkeypatch.setattr(exact, "_QUERY_BLOCK", 3)
-    monkeypatch.setattr(exact, "_DOCUMENT_BLOCK", 11)
-    pieces = exact_search(documents[:50], embeddings, 7, ties)
-    assert all(np.array_equal(a, b) for a, b in zip(whole.positions, pieces.positions, strict=True))
-    assert all(np.array_equal(a, b) for a, b in zip(whole.scores, pieces.scores, strict=True))
 
 
 def test_interrupted_encoding_goes_on(tmp_path: Path) -> None:

@@ -51,8 +51,8 @@ class DenseHits:
     Attributes:
         positions: Rows in the embeddings, best first: a list of int64 arrays.
         scores: Inner products, float64, likewise.
-        decided_by: How many queries each pass was certain of: {"given", "int8", "bf16", "fp32" or "fp64": count}, in the
-            order of the passes.
+        decided_by: How many queries each pass was certain of, in the order of the passes: {"given", "int8", "bf16",
+            "fp32" or "fp64": count}.
     """
 
     positions: list[np.ndarray]
@@ -77,7 +77,7 @@ def pair_scores(queries: np.ndarray, documents: np.ndarray) -> np.ndarray:
     each = np.arange(len(queries))
     scores = np.empty(len(queries))
     with Team() as team:
-        team.share(len(each), lambda part: kernels.pair_products(queries, documents, (each, each), scores, part))
+        team.share(len(each), partial(kernels.pair_products, queries, documents, (each, each), scores))
     return scores
 
 
@@ -104,7 +104,7 @@ def exact_search(
     """
     check_depth(depth)
     queries = _checked(queries, embeddings)
-    depth = min(depth, len(embeddings.doc_ids))
+    depth = min(depth, len(embeddings))
     # Parts of one size, so that no small rest goes another way than the others.
     parts = np.array_split(queries, -(-len(queries) // _query_block(depth)) or 1)
     found: list[Hit] = []
@@ -144,8 +144,8 @@ def _passes(search: _Search, first_pass: FirstPass | None, queries: int) -> dict
     if first_pass is not None:
         passes["given"] = lambda block: search.by_gap(block, first_pass)
     # Where nearly all documents would be kept, keeping some is no help.
-    if len(search.embeddings.doc_ids) > capacity(search.depth):
-        for precision in precisions() if queries >= _LEAST_TO_ROUND else ["fp32"]:
+    if len(search.embeddings) > capacity(search.depth):
+        for precision in precisions() if queries >= _LEAST_TO_ROUND else precisions()[-1:]:
             passes[precision] = partial(search.by_threshold, precision)
     passes["fp64"] = lambda block: list(search.in_float64(block))
     return passes
@@ -180,7 +180,7 @@ class _Search:
         return [None if rows is None else hit for rows, hit in zip(survivors, ranked, strict=True)]
 
     def by_gap(self, queries: np.ndarray, first_pass: FirstPass) -> list[Hit | None]:
-        rough, found = first_pass(queries, min(self.depth + SLACK, len(self.embeddings.doc_ids)))
+        rough, found = first_pass(queries, min(self.depth + SLACK, len(self.embeddings)))
         hits = self._ranked(queries, [rows[rows >= 0] for rows in found.astype(np.int64)])
         errors = _error_in_float32(queries, self.embeddings.largest_norm)
         certain = [self._certified(hit, *given) for hit, *given in zip(hits, rough, found, errors, strict=True)]
@@ -190,7 +190,7 @@ class _Search:
         """Say whether no document that the first pass left out can belong to the result."""
         if found.min() < 0:
             return False
-        if len(rough) == len(self.embeddings.doc_ids):
+        if len(rough) == len(self.embeddings):
             return True
         return bool(hit[1][-1] > float(rough[-1]) + error + 10.0**-_DIGITS)
 
@@ -206,12 +206,7 @@ class _Search:
         for start, shard in self.embeddings.blocks():
             _check_finite(shard, start)
             ties = self.tie_rank[start : start + len(shard)]
-            self.team.share(
-                len(queries),
-                lambda part, shard=np.asarray(shard), ties=ties, start=start: kernels.offer_all(
-                    exact, shard, ties, start, best, part
-                ),
-            )
+            self.team.share(len(queries), partial(kernels.offer_all, exact, np.asarray(shard), ties, start, best))
         for scores, ties, rows in zip(best.scores, best.ties, best.rows, strict=True):
             order = np.lexsort((ties, -scores))
             yield rows[order], scores[order]
@@ -241,12 +236,7 @@ class _Search:
             first, last = np.searchsorted(rows, [start, start + len(shard)])
             pairs = (query_rows[first:last], rows[first:last] - start)
             out = in_order[first:last]
-            self.team.share(
-                len(out),
-                lambda part, shard=np.asarray(shard), pairs=pairs, out=out: kernels.pair_products(
-                    exact, shard, pairs, out, part
-                ),
-            )
+            self.team.share(len(out), partial(kernels.pair_products, exact, np.asarray(shard), pairs, out))
         if not np.isfinite(in_order).all():
             raise undefined_document(int(rows[~np.isfinite(in_order)][0]))
         scores = np.empty(len(rows))

@@ -18,7 +18,7 @@ __all__ = [
     "scan",
 ]  # fmt: skip
 
-# What single precision can lose of a centre's share in a score while a threshold is compared: less than eight roundings.
+# What float32 can lose of the numbers that are compared with a threshold: less than eight roundings of them.
 OFFSET_ERROR = 2.0**-21
 _WORD = 8
 # The floor is raised anew once there are so many times as many survivors.
@@ -97,7 +97,7 @@ class Survivors(NamedTuple):
             (queries, capacity).
         upper: Nor above this.
         rows: Rows in the corpus, int64, likewise.
-        count: How many there are, int64, shape (queries,).
+        counts: How many there are, int64, shape (queries,).
         settled: How many there were when the floor was last raised, likewise.
         floor: What is surely below this is not among the best, float64, shape (queries,).
         crowded: More documents lie within the error bound than there is room for, bool, shape (queries,).
@@ -106,7 +106,7 @@ class Survivors(NamedTuple):
     lower: np.ndarray
     upper: np.ndarray
     rows: np.ndarray
-    count: np.ndarray
+    counts: np.ndarray
     settled: np.ndarray
     floor: np.ndarray
     crowded: np.ndarray
@@ -119,13 +119,13 @@ class Ranking(NamedTuple):
         scores: float64, shape (queries, depth).
         ties: Place among equal scores, int64, likewise.
         rows: Rows in the corpus, int64, likewise.
-        count: How many there are, int64, shape (queries,).
+        counts: How many there are, int64, shape (queries,).
     """
 
     scores: np.ndarray
     ties: np.ndarray
     rows: np.ndarray
-    count: np.ndarray
+    counts: np.ndarray
 
 
 def _compiled(function: F) -> F:
@@ -157,7 +157,8 @@ def _product(x: np.ndarray, y: np.ndarray) -> float:
         h += np.float64(x[i + 7]) * np.float64(y[i + 7])
     for i in range(whole, len(x)):
         a += np.float64(x[i]) * np.float64(y[i])
-    return np.rint((((a + b) + (c + d)) + ((e + f) + (g + h))) * _SCALE) / _SCALE
+    rounded: float = np.rint((((a + b) + (c + d)) + ((e + f) + (g + h))) * _SCALE) / _SCALE
+    return rounded
 
 
 @_compiled
@@ -273,7 +274,7 @@ def scan(scores: RoughScores, bound: ErrorBound, kept: Survivors, depth: int, pa
         relative = np.float32(bound.relative)
         if kept.floor[query] == -np.inf and len(values) > depth:
             kept.floor[query] = _first_floor(values, documents.offsets, relative, depth) - margin
-        elif kept.count[query] > max(_GROWTH * kept.settled[query], 2 * depth):
+        elif kept.counts[query] > max(_GROWTH * kept.settled[query], 2 * depth):
             _compact(kept, query, depth)
         bar = np.float32(kept.floor[query] - margin)
         for i in range(len(values)):
@@ -295,7 +296,7 @@ def _read(scores: RoughScores, query: int, values: np.ndarray) -> None:
 
 
 @_compiled
-def _first_floor(values: np.ndarray, offsets: np.ndarray, relative: float, depth: int) -> float:
+def _first_floor(values: np.ndarray, offsets: np.ndarray, relative: np.float32, depth: int) -> float:
     """Return a floor for the scores of the first block, so that it need not be kept whole."""
     lowest = np.empty_like(values)
     for i in range(len(values)):
@@ -335,7 +336,7 @@ def _keep_those(
     """Keep the documents that reach the threshold; say whether there was room for all."""
     documents = scores.documents
     lower, upper, rows = kept.lower[query], kept.upper[query], kept.rows[query]
-    count, floor = kept.count[query], kept.floor[query]
+    count, floor = kept.counts[query], kept.floor[query]
     per_norm, per_residual, constant = bound.per_norm[query], bound.per_residual[query], bound.constant[query]
     reached = np.empty(len(values) + _WORD, np.int32)
     for place in range(_places(reach, reached)):
@@ -345,16 +346,16 @@ def _keep_those(
         error += bound.relative * abs(np.float64(values[i])) + OFFSET_ERROR * abs(offset)
         middle = np.float64(values[i]) + offset
         if count == len(rows):
-            kept.count[query] = count
+            kept.counts[query] = count
             _compact(kept, query, depth)
-            count, floor = kept.count[query], kept.floor[query]
+            count, floor = kept.counts[query], kept.floor[query]
             # With less room a query with many near ties would be compacted for every document.
             if count > len(rows) * 3 // 4:
                 return False
         # Written in any case and counted where it is to stay: no branch that a processor would guess wrong.
         lower[count], upper[count], rows[count] = middle - error, middle + error, scores.first + i
         count += middle + error >= floor
-    kept.count[query] = count
+    kept.counts[query] = count
     return True
 
 
@@ -383,7 +384,7 @@ def compact_all(kept: Survivors, depth: int, part: Part) -> None:
 @_compiled
 def _compact(kept: Survivors, query: int, depth: int) -> None:
     """Raise a query's floor to about its `depth`-th highest lower bound, and drop what is surely below."""
-    count = kept.count[query]
+    count = kept.counts[query]
     if count <= depth:
         return
     kept.floor[query] = max(_floor(kept.lower[query, :count], depth), kept.floor[query])
@@ -392,7 +393,7 @@ def _compact(kept: Survivors, query: int, depth: int) -> None:
     for i in range(count):
         lower[place], upper[place], rows[place] = lower[i], upper[i], rows[i]
         place += upper[place] >= floor
-    kept.count[query] = kept.settled[query] = place
+    kept.counts[query] = kept.settled[query] = place
 
 
 @_compiled
@@ -420,9 +421,9 @@ def offer_all(
 def _offer(best: Ranking, query: int, score: float, tie: int, row: int) -> None:
     """Put a document on the heap of a query, in place of the worst one where it is full."""
     scores, ties, rows = best.scores[query], best.ties[query], best.rows[query]
-    place = best.count[query]
+    place = best.counts[query]
     if place < len(scores):
-        best.count[query] += 1
+        best.counts[query] += 1
         while place > 0 and _worse(score, tie, scores[(place - 1) // 2], ties[(place - 1) // 2]):
             above = (place - 1) // 2
             scores[place], ties[place], rows[place] = scores[above], ties[above], rows[above]

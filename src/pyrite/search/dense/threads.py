@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from itertools import pairwise
 from types import TracebackType
 
 __all__ = ["Team"]
@@ -44,7 +45,7 @@ class Team:
         if parts == 1:
             run((0, count))
         else:
-            list(self._pool.map(run, zip(cuts[:-1], cuts[1:], strict=True)))
+            list(self._pool.map(run, pairwise(cuts)))
 
 
 def _processors() -> int:

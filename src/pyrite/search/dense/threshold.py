@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -96,11 +96,11 @@ def threshold_pass(
         if kept.crowded.all():
             break
         rough = kernels.RoughScores(side.multiply(prepared.rows), side.scales, prepared, first)
-        team.share(len(queries), lambda part, rough=rough: kernels.scan(rough, side.bound, kept, depth, part))
-    team.share(len(queries), lambda part: kernels.compact_all(kept, depth, part))
+        team.share(len(queries), partial(kernels.scan, rough, side.bound, kept, depth))
+    team.share(len(queries), partial(kernels.compact_all, kept, depth))
     return [
         None if crowded else rows[:count].copy()
-        for crowded, rows, count in zip(kept.crowded, kept.rows, kept.count, strict=True)
+        for crowded, rows, count in zip(kept.crowded, kept.rows, kept.counts, strict=True)
     ]
 
 
@@ -182,7 +182,10 @@ def _fp32_side(queries: np.ndarray, centre: np.ndarray) -> _Side:
 
     def multiply(rows: np.ndarray) -> np.ndarray:
         out = products[: len(queries) * len(rows)].reshape(len(queries), len(rows))
-        return np.matmul(queries, rows.T, out=out)
+        # Queries too long for float32 have been given up.
+        with np.errstate(over="ignore", invalid="ignore"):
+            np.matmul(queries, rows.T, out=out)
+        return out
 
     centre = np.zeros_like(centre)
     share = queries.shape[1] * _ROUNDOFF_32
@@ -228,17 +231,13 @@ def _prepared_blocks(embeddings: Embeddings, side: _Side, team: Team) -> Iterato
         at = 0
         while at < len(shard):
             taken = min(len(shard) - at, _DOCUMENT_BLOCK - filled)
-            rows = np.asarray(shard[at : at + taken])
-            team.share(
-                taken,
-                lambda part, rows=rows, filled=filled: side.prepare(rows, side.centre, block, filled, part),
-            )
+            team.share(taken, partial(side.prepare, np.asarray(shard[at : at + taken]), side.centre, block, filled))
             at, filled = at + taken, filled + taken
             if filled == _DOCUMENT_BLOCK:
                 yield _cut(block, filled, start + at - filled)
                 filled = 0
     if filled:
-        yield _cut(block, filled, len(embeddings.doc_ids) - filled)
+        yield _cut(block, filled, len(embeddings) - filled)
 
 
 def _empty_block(rows: int, dimension: int, dtype: type) -> Prepared:
@@ -267,7 +266,7 @@ def undefined_document(row: int) -> SearchError:
 
 def _sampled_centre(embeddings: Embeddings) -> np.ndarray:
     """Return the mean of a sample, float64: any point serves, one amid the documents serves best."""
-    count = len(embeddings.doc_ids)
+    count = len(embeddings)
     rows = np.unique(np.linspace(0, count - 1, min(count, _CENTRE_SAMPLE)).astype(np.int64))
     centre: np.ndarray = embeddings.rows(rows).mean(axis=0, dtype=np.float64)
     # A document that is no vector is reported by its row, when its block comes.
