@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from pyrite.data import ScoreKind
 from pyrite.errors import SearchError
-from pyrite.search.dense import exact, kernels, threshold
+from pyrite.search.dense import exact, exact_kernels, scan_kernels, threshold
 from pyrite.search.dense.embeddings import Embeddings, write_head
 from pyrite.search.dense.exact import exact_search, pair_scores
 from pyrite.search.dense.threads import Team
@@ -159,9 +159,9 @@ def test_every_exact_score_lies_between_its_bounds(
     kept = threshold._no_survivors(len(queries), 700)
     with Team() as team:
         for first, prepared in threshold._prepared_blocks(embeddings, side, team):
-            rough = kernels.RoughScores(side.multiply(prepared.rows), side.scales, prepared, first)
+            rough = scan_kernels.RoughScores(side.multiply(prepared.rows), side.scales, prepared, first)
             # With all documents wanted none is dropped.
-            kernels.scan(rough, side.bound, kept, 700, (0, len(queries)))
+            scan_kernels.scan(rough, side.bound, kept, 700, (0, len(queries)))
     assert (kept.counts == 700).all()
     centre = side.centre.astype(np.longdouble)
     shifted = queries @ (documents.astype(np.longdouble) - centre).T
@@ -330,8 +330,10 @@ def test_the_heap_keeps_the_best(pairs: list[tuple[int, int]], depth: int) -> No
     ties = np.array([tie * 100 + place for place, (_, tie) in enumerate(pairs)], dtype=np.int64)
     documents = np.array([[score] for score, _ in pairs], dtype=np.float32).reshape(-1, 1)
     shape = (1, depth)
-    best = kernels.Ranking(np.empty(shape), np.empty(shape, np.int64), np.empty(shape, np.int64), np.zeros(1, np.int64))
-    kernels.offer_all(np.ones((1, 1)), documents, ties, 0, best, (0, 1))
+    best = exact_kernels.Ranking(
+        np.empty(shape), np.empty(shape, np.int64), np.empty(shape, np.int64), np.zeros(1, np.int64)
+    )
+    exact_kernels.offer_all(np.ones((1, 1)), documents, ties, 0, best, (0, 1))
     wanted = np.lexsort((ties, -documents[:, 0]))[:depth]
     assert sorted(best.rows[0, : best.counts[0]].tolist()) == sorted(wanted.tolist())
 

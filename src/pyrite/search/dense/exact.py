@@ -72,12 +72,12 @@ def pair_scores(queries: np.ndarray, documents: np.ndarray) -> np.ndarray:
         queries: float32, shape (n, dimension).
         documents: float32, shape (n, dimension).
     """
-    from pyrite.search.dense import kernels
+    from pyrite.search.dense import exact_kernels
 
     each = np.arange(len(queries))
     scores = np.empty(len(queries))
     with Team() as team:
-        team.share(len(each), partial(kernels.pair_products, queries, documents, (each, each), scores))
+        team.share(len(each), partial(exact_kernels.pair_products, queries, documents, (each, each), scores))
     return scores
 
 
@@ -196,17 +196,17 @@ class _Search:
 
     def in_float64(self, queries: np.ndarray) -> Iterator[Hit]:
         """Score everything; memory for the result alone."""
-        from pyrite.search.dense import kernels
+        from pyrite.search.dense import exact_kernels
 
         shape = (len(queries), self.depth)
-        best = kernels.Ranking(
+        best = exact_kernels.Ranking(
             np.empty(shape), np.empty(shape, np.int64), np.empty(shape, np.int64), np.zeros(len(queries), np.int64)
         )
         exact = queries.astype(np.float64)
         for start, shard in self.embeddings.blocks():
             _check_finite(shard, start)
             ties = self.tie_rank[start : start + len(shard)]
-            self.team.share(len(queries), partial(kernels.offer_all, exact, np.asarray(shard), ties, start, best))
+            self.team.share(len(queries), partial(exact_kernels.offer_all, exact, np.asarray(shard), ties, start, best))
         for scores, ties, rows in zip(best.scores, best.ties, best.rows, strict=True):
             order = np.lexsort((ties, -scores))
             yield rows[order], scores[order]
@@ -226,7 +226,7 @@ class _Search:
 
     def _scores(self, queries: np.ndarray, query_rows: np.ndarray, rows: np.ndarray) -> np.ndarray:
         """Score pairs in the order of the documents, so that shards are read from front to back."""
-        from pyrite.search.dense import kernels
+        from pyrite.search.dense import exact_kernels
 
         exact = queries.astype(np.float64)
         order = np.argsort(rows, kind="stable")
@@ -236,7 +236,7 @@ class _Search:
             first, last = np.searchsorted(rows, [start, start + len(shard)])
             pairs = (query_rows[first:last], rows[first:last] - start)
             out = in_order[first:last]
-            self.team.share(len(out), partial(kernels.pair_products, exact, np.asarray(shard), pairs, out))
+            self.team.share(len(out), partial(exact_kernels.pair_products, exact, np.asarray(shard), pairs, out))
         if not np.isfinite(in_order).all():
             raise undefined_document(int(rows[~np.isfinite(in_order)][0]))
         scores = np.empty(len(rows))

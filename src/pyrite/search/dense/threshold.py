@@ -20,7 +20,8 @@ from pyrite.search.dense.embeddings import Embeddings
 from pyrite.search.dense.threads import Team
 
 if TYPE_CHECKING:
-    from pyrite.search.dense.kernels import ErrorBound, Prepared, Survivors
+    from pyrite.search.dense.rounding_kernels import Prepared
+    from pyrite.search.dense.scan_kernels import ErrorBound, Survivors
 
 __all__ = ["RoughPrecision", "capacity", "precisions", "threshold_pass", "undefined_document"]
 
@@ -85,7 +86,7 @@ def threshold_pass(
     Raises:
         SearchError: A document's vector has an infinite or undefined component.
     """
-    from pyrite.search.dense import kernels
+    from pyrite.search.dense import scan_kernels
 
     side = _SIDES[precision](queries, _sampled_centre(embeddings))
     kept = _no_survivors(len(queries), capacity(depth))
@@ -95,9 +96,9 @@ def threshold_pass(
             kept.crowded[:] = True
         if kept.crowded.all():
             break
-        rough = kernels.RoughScores(side.multiply(prepared.rows), side.scales, prepared, first)
-        team.share(len(queries), partial(kernels.scan, rough, side.bound, kept, depth))
-    team.share(len(queries), partial(kernels.compact_all, kept, depth))
+        rough = scan_kernels.RoughScores(side.multiply(prepared.rows), side.scales, prepared, first)
+        team.share(len(queries), partial(scan_kernels.scan, rough, side.bound, kept, depth))
+    team.share(len(queries), partial(scan_kernels.compact_all, kept, depth))
     return [
         None if crowded else rows[:count].copy()
         for crowded, rows, count in zip(kept.crowded, kept.rows, kept.counts, strict=True)
@@ -130,10 +131,10 @@ class _Side:
 def _int8_side(queries: np.ndarray, centre: np.ndarray) -> _Side:
     import torch
 
-    from pyrite.search.dense import kernels
+    from pyrite.search.dense import rounding_kernels
 
     block = _empty_block(len(queries), queries.shape[1], np.int8)
-    kernels.quantise_rows(queries, centre, block, 0, (0, len(queries)))
+    rounding_kernels.quantise_rows(queries, centre, block, 0, (0, len(queries)))
     steps = torch.from_numpy(block.rows)
     products = torch.empty(len(queries) * _DOCUMENT_BLOCK, dtype=torch.int32)
 
@@ -146,13 +147,13 @@ def _int8_side(queries: np.ndarray, centre: np.ndarray) -> _Side:
     rounded = block.rows * block.scales[:, None].astype(np.float64)
     exact = queries.astype(np.float64) - centre
     bound = _error_bound(queries, exact - rounded, rounded, centre, 0.0)
-    return _Side(multiply, block.scales, kernels.quantise_rows, np.int8, centre, _lengths(exact), bound)
+    return _Side(multiply, block.scales, rounding_kernels.quantise_rows, np.int8, centre, _lengths(exact), bound)
 
 
 def _bf16_side(queries: np.ndarray, centre: np.ndarray) -> _Side:
     import torch
 
-    from pyrite.search.dense import kernels
+    from pyrite.search.dense import rounding_kernels
 
     exact = queries.astype(np.float64) - centre
     padded = np.zeros((max(len(queries), _LEAST_ROWS), queries.shape[1]), dtype=np.float32)
@@ -171,11 +172,11 @@ def _bf16_side(queries: np.ndarray, centre: np.ndarray) -> _Side:
     summation = 2 * (queries.shape[1] + 8) * _ROUNDOFF_32
     bound = _error_bound(queries, exact - rounded, rounded, centre, summation)._replace(relative=_OUTPUT_ERROR)
     ones = np.ones(len(queries), dtype=np.float32)
-    return _Side(multiply, ones, kernels.halve_rows, np.uint16, centre, _lengths(exact), bound)
+    return _Side(multiply, ones, rounding_kernels.halve_rows, np.uint16, centre, _lengths(exact), bound)
 
 
 def _fp32_side(queries: np.ndarray, centre: np.ndarray) -> _Side:
-    from pyrite.search.dense import kernels
+    from pyrite.search.dense import rounding_kernels
 
     # By numpy, since torch can be told to compute products of float32 in less.
     products = np.empty(len(queries) * _DOCUMENT_BLOCK, dtype=np.float32)
@@ -192,7 +193,7 @@ def _fp32_side(queries: np.ndarray, centre: np.ndarray) -> _Side:
     exact = queries.astype(np.float64)
     bound = _error_bound(queries, np.zeros_like(exact), exact, centre, share / (1 - share))
     ones = np.ones(len(queries), dtype=np.float32)
-    return _Side(multiply, ones, kernels.copy_rows, np.float32, centre, _lengths(exact), bound)
+    return _Side(multiply, ones, rounding_kernels.copy_rows, np.float32, centre, _lengths(exact), bound)
 
 
 _SIDES: dict[RoughPrecision, Callable[[np.ndarray, np.ndarray], _Side]] = {
@@ -212,15 +213,17 @@ def _error_bound(
     |b(x')|. What is added for float64 and for numbers too small for float32 is far below that, unless vectors are
     very long, very short or nearly equal to the centre.
     """
-    from pyrite.search.dense import kernels
+    from pyrite.search.dense import scan_kernels
 
     dimension = queries.shape[1]
     lost, length = _lengths(residuals), _lengths(rounded)
     in_float64 = 4 * dimension * _ROUNDOFF_64 * (_lengths(queries.astype(np.float64)) + np.linalg.norm(centre))
     flushed = np.sqrt(dimension) * _SMALLEST_NORMAL
-    summed = length * (summation + kernels.OFFSET_ERROR)
+    summed = length * (summation + scan_kernels.OFFSET_ERROR)
     constant = in_float64 * np.linalg.norm(centre) + flushed * length + 2 * (dimension + 1) * _SMALLEST_NORMAL
-    return kernels.ErrorBound(lost + summed + in_float64 + flushed, length + summed + flushed, constant + _STEP, 0.0)
+    return scan_kernels.ErrorBound(
+        lost + summed + in_float64 + flushed, length + summed + flushed, constant + _STEP, 0.0
+    )
 
 
 def _prepared_blocks(embeddings: Embeddings, side: _Side, team: Team) -> Iterator[tuple[int, Prepared]]:
@@ -241,11 +244,13 @@ def _prepared_blocks(embeddings: Embeddings, side: _Side, team: Team) -> Iterato
 
 
 def _empty_block(rows: int, dimension: int, dtype: type) -> Prepared:
-    from pyrite.search.dense import kernels
+    from pyrite.search.dense import rounding_kernels
 
     each = np.zeros(rows)
     ones = np.ones(rows, dtype=np.float32)
-    return kernels.Prepared(np.zeros((rows, dimension), dtype), ones, each, each.copy(), each.astype(np.float32))
+    return rounding_kernels.Prepared(
+        np.zeros((rows, dimension), dtype), ones, each, each.copy(), each.astype(np.float32)
+    )
 
 
 def _cut(block: Prepared, filled: int, first: int) -> tuple[int, Prepared]:
@@ -274,12 +279,12 @@ def _sampled_centre(embeddings: Embeddings) -> np.ndarray:
 
 
 def _no_survivors(queries: int, room: int) -> Survivors:
-    from pyrite.search.dense import kernels
+    from pyrite.search.dense import scan_kernels
 
     bounds, none = np.empty((queries, room)), np.zeros(queries, dtype=np.int64)
     rows = np.empty((queries, room), dtype=np.int64)
     floor = np.full(queries, -np.inf)
-    return kernels.Survivors(bounds, bounds.copy(), rows, none, none.copy(), floor, np.zeros(queries, dtype=bool))
+    return scan_kernels.Survivors(bounds, bounds.copy(), rows, none, none.copy(), floor, np.zeros(queries, dtype=bool))
 
 
 def _lengths(vectors: np.ndarray) -> np.ndarray:

@@ -1,0 +1,228 @@
+"""Loops that drop the documents of a block that cannot be among the best, compiled."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+from pyrite.search.dense.compiled import Part, compiled
+from pyrite.search.dense.rounding_kernels import Prepared
+
+__all__ = ["OFFSET_ERROR", "ErrorBound", "RoughScores", "Survivors", "compact_all", "scan"]
+
+# What float32 can lose of the numbers that are compared with a threshold: less than eight roundings of them.
+OFFSET_ERROR = 2.0**-21
+_WORD = 8
+# The floor is raised anew once there are so many times as many survivors.
+_GROWTH = 1.5
+# At most: a few find a floor that hardly more than the wanted reach, unless scores lie many magnitudes apart.
+_BISECTIONS = 40
+_HALF_BYTES = 2
+
+
+class ErrorBound(NamedTuple):
+    """By how much a rough score can be off.
+
+    For query q and a document with norm n, residual r, offset o and rough score s, the bound is
+    `per_norm[q] n + per_residual[q] r + constant[q] + relative |s| + OFFSET_ERROR |o|`.
+
+    Attributes:
+        per_norm: float64, shape (queries,).
+        per_residual: float64, shape (queries,).
+        constant: float64, shape (queries,).
+        relative: Rounding of the rough score itself, from 0.
+    """
+
+    per_norm: np.ndarray
+    per_residual: np.ndarray
+    constant: np.ndarray
+    relative: float
+
+
+class RoughScores(NamedTuple):
+    """Scores of a block of documents.
+
+    Attributes:
+        products: int32, bfloat16 as uint16, or float32: shape (queries, at least n).
+        query_scales: As `Prepared.scales`, of the queries.
+        documents: The documents, n of them.
+        first: The row of the first one in the corpus.
+    """
+
+    products: np.ndarray
+    query_scales: np.ndarray
+    documents: Prepared
+    first: int
+
+
+class Survivors(NamedTuple):
+    """For each query the documents that can still be among its best.
+
+    Attributes:
+        lower: The exact score, the share of the centre in the query apart, is not below this: float64, shape
+            (queries, capacity).
+        upper: Nor above this.
+        rows: Rows in the corpus, int64, likewise.
+        counts: How many there are, int64, shape (queries,).
+        settled: How many there were when the floor was last raised, likewise.
+        floor: What is surely below this is not among the best, float64, shape (queries,).
+        crowded: More documents lie within the error bound than there is room for, bool, shape (queries,).
+    """
+
+    lower: np.ndarray
+    upper: np.ndarray
+    rows: np.ndarray
+    counts: np.ndarray
+    settled: np.ndarray
+    floor: np.ndarray
+    crowded: np.ndarray
+
+
+@compiled
+def scan(scores: RoughScores, bound: ErrorBound, kept: Survivors, depth: int, part: Part) -> None:
+    """Add to the survivors what a block of documents has.
+
+    Args:
+        scores: The rough scores of all queries.
+        bound: Their error.
+        kept: The survivors so far.
+        depth: How many documents are wanted.
+        part: The first query, and the one after the last.
+    """
+    documents = scores.documents
+    values = np.empty(len(documents.norms), np.float32)
+    # One byte for each value, read eight at a time: hardly any word is not 0.
+    reach = np.zeros((len(values) + _WORD - 1) // _WORD * _WORD, np.bool_)
+    norm, residual, offset = documents.norms.max(), documents.residuals.max(), np.abs(documents.offsets).max()
+    for query in range(part[0], part[1]):
+        if kept.crowded[query]:
+            continue
+        _read(scores, query, values)
+        margin = bound.per_norm[query] * norm + bound.per_residual[query] * residual
+        margin += bound.constant[query] + OFFSET_ERROR * offset
+        relative = np.float32(bound.relative)
+        if kept.floor[query] == -np.inf and len(values) > depth:
+            kept.floor[query] = _first_floor(values, documents.offsets, relative, depth) - margin
+        elif kept.counts[query] > max(_GROWTH * kept.settled[query], 2 * depth):
+            _compact(kept, query, depth)
+        bar = np.float32(kept.floor[query] - margin)
+        for i in range(len(values)):
+            reach[i] = values[i] + relative * abs(values[i]) + documents.offsets[i] >= bar
+        kept.crowded[query] = not _keep_those(reach, values, scores, bound, kept, depth, query)
+
+
+@compiled
+def _read(scores: RoughScores, query: int, values: np.ndarray) -> None:
+    """Give the scores of one query as float32."""
+    row, scales, scale = scores.products[query], scores.documents.scales, scores.query_scales[query]
+    if row.itemsize == _HALF_BYTES:
+        bits = values.view(np.uint32)
+        for i in range(len(values)):
+            bits[i] = np.uint32(row[i]) << np.uint32(16)
+    else:
+        for i in range(len(values)):
+            values[i] = np.float32(row[i]) * (scales[i] * scale)
+
+
+@compiled
+def _first_floor(values: np.ndarray, offsets: np.ndarray, relative: np.float32, depth: int) -> float:
+    """Return a floor for the scores of the first block, so that it need not be kept whole."""
+    lowest = np.empty_like(values)
+    for i in range(len(values)):
+        lowest[i] = values[i] - relative * abs(values[i]) + offsets[i]
+    return _floor(lowest, depth)
+
+
+@compiled
+def _floor(values: np.ndarray, depth: int) -> float:
+    """Return a number that at least `depth` of the values reach, little below the highest such number.
+
+    By bisection: counting what reaches a number takes no branches, which makes it faster than a partial sort.
+    """
+    low, high = np.float64(values.min()), np.float64(values.max())
+    for _ in range(_BISECTIONS):
+        middle = low + (high - low) / 2
+        reached = 0
+        for i in range(len(values)):
+            reached += values[i] >= middle
+        if reached >= depth:
+            low = middle
+        else:
+            high = middle
+        if depth <= reached <= depth + depth // 16:
+            break
+    return low
+
+
+@compiled
+def _keep_those(
+    reach: np.ndarray,
+    values: np.ndarray,
+    scores: RoughScores,
+    bound: ErrorBound,
+    kept: Survivors,
+    depth: int,
+    query: int,
+) -> bool:
+    """Keep the documents that reach the threshold; say whether there was room for all."""
+    documents = scores.documents
+    lower, upper, rows = kept.lower[query], kept.upper[query], kept.rows[query]
+    count, floor = kept.counts[query], kept.floor[query]
+    per_norm, per_residual, constant = bound.per_norm[query], bound.per_residual[query], bound.constant[query]
+    reached = np.empty(len(values) + _WORD, np.int32)
+    for place in range(_places(reach, reached)):
+        i = reached[place]
+        offset = np.float64(documents.offsets[i])
+        error = per_norm * documents.norms[i] + per_residual * documents.residuals[i] + constant
+        error += bound.relative * abs(np.float64(values[i])) + OFFSET_ERROR * abs(offset)
+        middle = np.float64(values[i]) + offset
+        if count == len(rows):
+            kept.counts[query] = count
+            _compact(kept, query, depth)
+            count, floor = kept.counts[query], kept.floor[query]
+            # With less room a query with many near ties would be compacted for every document.
+            if count > len(rows) * 3 // 4:
+                return False
+        # Written in any case and counted where it is to stay: no branch that a processor would guess wrong.
+        lower[count], upper[count], rows[count] = middle - error, middle + error, scores.first + i
+        count += middle + error >= floor
+    kept.counts[query] = count
+    return True
+
+
+@compiled
+def _places(reach: np.ndarray, places: np.ndarray) -> int:
+    """Write down where `reach` is true; return how often."""
+    words = reach.view(np.uint64)
+    count = 0
+    for word in range(len(words)):
+        if words[word] == 0:
+            continue
+        for i in range(word * _WORD, word * _WORD + _WORD):
+            places[count] = i
+            count += reach[i]
+    return count
+
+
+@compiled
+def compact_all(kept: Survivors, depth: int, part: Part) -> None:
+    """Compact the survivors of each query from `part[0]` to before `part[1]`."""
+    for query in range(part[0], part[1]):
+        if not kept.crowded[query]:
+            _compact(kept, query, depth)
+
+
+@compiled
+def _compact(kept: Survivors, query: int, depth: int) -> None:
+    """Raise a query's floor to about its `depth`-th highest lower bound, and drop what is surely below."""
+    count = kept.counts[query]
+    if count <= depth:
+        return
+    kept.floor[query] = max(_floor(kept.lower[query, :count], depth), kept.floor[query])
+    lower, upper, rows, floor = kept.lower[query], kept.upper[query], kept.rows[query], kept.floor[query]
+    place = 0
+    for i in range(count):
+        lower[place], upper[place], rows[place] = lower[i], upper[i], rows[i]
+        place += upper[place] >= floor
+    kept.counts[query] = kept.settled[query] = place
