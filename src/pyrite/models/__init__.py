@@ -1,6 +1,8 @@
 """Models behind small protocols: encoders, and scorers of pairs."""
 
 from pyrite.models.cross_encoder import CrossEncoderScorer
+from pyrite.models.endpoint import EndpointEncoder
+from pyrite.models.precomputed import PrecomputedVectors
 from pyrite.models.protocols import Encoder, PairScorer, Role
 from pyrite.models.rerank_endpoint import RerankEndpoint
 from pyrite.models.scorer_settings import CrossEncoderSettings, EndpointSettings, ScorerSettings, YesNoSettings
@@ -14,8 +16,10 @@ __all__ = [
     "CrossEncoderSettings",
     "Encoder",
     "EncoderSettings",
+    "EndpointEncoder",
     "EndpointSettings",
     "PairScorer",
+    "PrecomputedVectors",
     "RerankEndpoint",
     "Role",
     "ScorerSettings",

@@ -1,4 +1,4 @@
-"""A sentence-transformers model folder as something that can be stored and compared by content."""
+"""A folder that holds an encoder, as something that can be stored and compared by content."""
 
 from __future__ import annotations
 
@@ -17,13 +17,15 @@ from pyrite.settings import content_hash
 
 __all__ = ["ModelFolder", "find_folder"]
 
+# Which file says what a folder holds.
+_TYPES = {"modules.json": "sentence-transformers", "endpoint.json": "openai", "vectors.json": "precomputed"}
 _PROSE = {".md", ".rst"}
 _PROVENANCE = ("__version__", "transformers_version", "_name_or_path", "name_or_path")
 
 
 @dataclass(frozen=True, slots=True)
 class ModelFolder:
-    """A folder that `SentenceTransformer(folder)` loads.
+    """A folder that `SentenceTransformer(folder)` loads, or one that holds another kind of encoder.
 
     Attributes:
         path: The folder.
@@ -41,14 +43,36 @@ class ModelFolder:
         """Open a model folder, a user's own or one that `save` wrote.
 
         Raises:
-            ModelError: It is no folder of a sentence-transformers model.
+            ModelError: It holds no encoder.
         """
-        if not (folder / "modules.json").is_file():
+        if not any((folder / head).is_file() for head in _TYPES):
             raise ModelError(
                 f"{folder}: no sentence-transformers model here (a folder with a modules.json, as "
                 "SentenceTransformer.save writes it)"
             )
         return cls(folder)
+
+    @property
+    def type(self) -> str:
+        """The kind of encoder, as settings name it: `sentence-transformers`, `openai` or `precomputed`.
+
+        Raises:
+            ModelError: The folder holds no encoder.
+        """
+        self.open(self.path)
+        return next(name for head, name in _TYPES.items() if (self.path / head).is_file())
+
+    def check_trainable(self) -> None:
+        """Check that the encoder has weights here.
+
+        Raises:
+            ModelError: It is an endpoint, or vectors made elsewhere.
+        """
+        if self.type != "sentence-transformers":
+            raise ModelError(
+                f"an encoder of type {self.type!r} has no weights to train; start from one of type "
+                "sentence-transformers or wordllama"
+            )
 
     def modules(self) -> list[tuple[str, str]]:
         """Return the class name and the subfolder of each module, in the order in which a text passes them.

@@ -8,9 +8,17 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from pyrite.models.folder import ModelFolder, find_folder
-from pyrite.settings import Json, Settings, canonical
+from pyrite.settings import Json, Settings, canonical, content_hash
 
-__all__ = ["EncoderSettings", "Prompts", "SentenceTransformerSettings", "WordLlamaSettings"]
+__all__ = [
+    "EncoderSettings",
+    "OpenAISettings",
+    "PrecomputedSettings",
+    "Prompts",
+    "SentenceTransformerSettings",
+    "VectorFiles",
+    "WordLlamaSettings",
+]
 
 
 class Prompts(Settings):
@@ -70,5 +78,82 @@ class WordLlamaSettings(Settings):
             return {"type": self.type, "version": None}
 
 
-EncoderSettings = Annotated[SentenceTransformerSettings | WordLlamaSettings, Field(discriminator="type")]
-"""An encoder by its `type`: `sentence-transformers` or `wordllama`."""
+class OpenAISettings(Settings):
+    """A server that speaks OpenAI's protocol of embeddings: OpenAI, vLLM, llama.cpp and many more (extra `llm`).
+
+    Vectors are scaled to unit length, so that scores are cosines.
+    """
+
+    type: Literal["openai"] = "openai"
+    model: str = Field(min_length=1)
+    """The model's name on the server."""
+    base_url: str = "https://api.openai.com/v1"
+    """The server's address, up to and with `/v1`."""
+    revision: str | None = None
+    """What tells this model from another of the same name. It stands in the vectors' identity in the place of the
+    address: give it, and the server may move without anything being encoded anew."""
+    dimensions: int | None = Field(default=None, ge=1)
+    """Components to ask the server for, where the model lets one choose; the model's own number where empty."""
+    prompts: Prompts = Prompts()
+    """What is written in front of queries and documents; a server knows of none."""
+    max_characters: int | None = Field(default=None, ge=1)
+    """Characters after which a text is cut, its prompt included. Where empty nothing is cut, and the server decides
+    what to do with a text that is too long: most refuse it."""
+    api_key_env: str = "OPENAI_API_KEY"
+    """The environment variable that holds the key. The key itself is neither stored nor shown."""
+    batch_size: int = Field(default=128, ge=1, le=2048)
+    """Texts in a request."""
+    batch_characters: int = Field(default=200_000, ge=1)
+    """Characters in a request, a single longer text apart; OpenAI allows 300,000 tokens."""
+    concurrency: int = Field(default=4, ge=1)
+    """Requests under way at once."""
+    timeout: float = Field(default=60.0, gt=0)
+    """Seconds after which an unanswered request is sent again."""
+    retries: int = Field(default=6, ge=0)
+    """How often a request that failed for now (busy, broken, late) is sent again. The wait doubles each time, up to 8
+    seconds, unless the server says how long (Retry-After, up to 2 minutes)."""
+
+
+class VectorFiles(Settings):
+    """Vectors made elsewhere, each with the id of its text."""
+
+    vectors: Path
+    """A file in numpy's format (`.npy`), shape (texts, dimension), which wants `ids` beside it; or a Parquet file."""
+    ids: Path | None = None
+    """For `.npy`: the ids in the order of the rows, one a line."""
+    id_column: str = "id"
+    """For Parquet: the column of ids."""
+    vector_column: str = "vector"
+    """For Parquet: the column of vectors, a list of numbers each."""
+
+    def identity(self) -> Json:
+        """Return the content of the files in the place of their paths."""
+        return {
+            "vectors": content_hash(self.vectors),
+            "ids": None if self.ids is None else content_hash(self.ids),
+            "columns": [self.id_column, self.vector_column],
+        }
+
+
+class PrecomputedSettings(Settings):
+    """Vectors made elsewhere, for a corpus and its queries. The stage wants both tables among its inputs."""
+
+    type: Literal["precomputed"] = "precomputed"
+    documents: VectorFiles
+    """The documents' vectors: one for each document of the corpus."""
+    queries: VectorFiles
+    """The queries' vectors: one for each query that will be searched for."""
+    score: Literal["cosine", "dot"] = "cosine"
+    """`cosine` scales all vectors to unit length; `dot` leaves them as they are."""
+    extra: Literal["error", "drop"] = "error"
+    """What to do with vectors whose id neither table knows; `drop` counts them."""
+    missing: Literal["error", "keep"] = "error"
+    """What to do with queries without a vector; `keep` counts them, and a search for one is an error. A document
+    without a vector is always an error."""
+
+
+EncoderSettings = Annotated[
+    SentenceTransformerSettings | WordLlamaSettings | OpenAISettings | PrecomputedSettings,
+    Field(discriminator="type"),
+]
+"""An encoder by its `type`: `sentence-transformers`, `wordllama`, `openai` or `precomputed`."""

@@ -8,8 +8,8 @@ from functools import cached_property
 import numpy as np
 import pyarrow as pa
 
+from pyrite.data.keys import KeyTable, text_keys
 from pyrite.errors import SearchError
-from pyrite.search.keys import KeyTable, text_keys
 from pyrite.search.topk import descending_id_rank
 
 __all__ = ["IndexedDocuments"]

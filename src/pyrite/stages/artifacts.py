@@ -11,6 +11,7 @@ from pyrite.data.files import link_tree
 from pyrite.errors import StoreError
 from pyrite.models.folder import ModelFolder
 from pyrite.models.precision import Precision
+from pyrite.models.stored import open_encoder
 from pyrite.pipeline.context import Resources
 from pyrite.search.dense.index import DenseEngine, DenseIndex
 from pyrite.search.lexical.index import LexicalIndex
@@ -64,10 +65,8 @@ class DenseStore:
 
     def ready(self, resources: Resources) -> DenseIndex:
         """Return the index with its encoder loaded."""
-        from pyrite.models.sentence_encoder import SentenceEncoder
-
-        encoder = SentenceEncoder.load(
-            self.model.path,
+        encoder = open_encoder(
+            self.model,
             device=resources.device,
             precision=self.precision,
             batch_size=resources.encode_batch_size,

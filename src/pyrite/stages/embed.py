@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pyrite.data import Corpus
 from pyrite.models.folder import ModelFolder
 from pyrite.models.precision import Precision
+from pyrite.models.stored import open_encoder
 from pyrite.pipeline.context import Context
 from pyrite.pipeline.stage import stage
 from pyrite.search.dense.embeddings import join_shards, shard_ranges
@@ -43,11 +44,9 @@ class EmbedOutputs:
 @stage("embed", version=2)
 def embed(settings: EmbedSettings, inputs: EmbedInputs, context: Context) -> EmbedOutputs:
     """Encode a corpus into vectors, shard by shard; texts that the store has vectors of are not encoded again."""
-    from pyrite.models.sentence_encoder import SentenceEncoder
-
     resources = context.resources
-    encoder = SentenceEncoder.load(
-        inputs.model.path,
+    encoder = open_encoder(
+        inputs.model,
         device=resources.device,
         precision=settings.precision,
         batch_size=resources.encode_batch_size,

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from pyrite.data import Corpus, Queries
 from pyrite.models.folder import ModelFolder
 from pyrite.models.settings import EncoderSettings
+from pyrite.models.stored import bring_encoder
 from pyrite.pipeline.context import Context
 from pyrite.pipeline.stage import stage
 from pyrite.settings import Settings
@@ -17,12 +19,16 @@ class ModelSettings(Settings):
     """Which encoder."""
 
     encoder: EncoderSettings
-    """The encoder by its `type`: `sentence-transformers` (a folder or a name on the hub) or `wordllama`."""
+    """The encoder by its `type`: `sentence-transformers` (a folder or a name on the hub), `wordllama`, `openai` (a
+    server) or `precomputed` (vectors made elsewhere)."""
 
 
 @dataclass(frozen=True)
 class ModelInputs:
-    """None."""
+    """The texts that precomputed vectors belong to; none for other encoders."""
+
+    corpus: Corpus | None = None
+    queries: Queries | None = None
 
 
 @dataclass(frozen=True)
@@ -35,8 +41,4 @@ class ModelOutputs:
 @stage("model", version=1)
 def model(settings: ModelSettings, inputs: ModelInputs, context: Context) -> ModelOutputs:
     """Bring an encoder into the store, with the prompts it is to be used with."""
-    from pyrite.models.sentence_encoder import load_sentence_transformer, save_model
-
-    folder = context.workdir / "model"
-    save_model(load_sentence_transformer(settings.encoder), folder)
-    return ModelOutputs(ModelFolder(folder, disposable=True))
+    return ModelOutputs(bring_encoder(settings.encoder, context.workdir / "model", inputs.corpus, inputs.queries))

@@ -66,6 +66,7 @@ class TrainOutputs:
 @stage("train", version=1)
 def train(settings: TrainSettings, inputs: TrainInputs, context: Context) -> TrainOutputs:
     """Train an encoder on positives and negatives; the best epoch on dev is kept."""
+    inputs.model.check_trainable()
     job = TrainingJob(
         context.workdir,
         device=context.resources.device,

@@ -12,8 +12,8 @@ from pathlib import Path
 
 import numpy as np
 
+from pyrite.data.keys import KEY_BYTES
 from pyrite.errors import SearchError
-from pyrite.search.keys import KEY_BYTES
 
 __all__ = ["ShardFile", "open_shard", "write_shard_file"]
 

@@ -22,11 +22,11 @@ import numpy as np
 
 from pyrite.data import Corpus
 from pyrite.data.files import link_file
+from pyrite.data.keys import KeyTable, text_keys
 from pyrite.errors import SearchError
 from pyrite.models.protocols import Encoder
 from pyrite.search.dense.checked import checked_vectors
 from pyrite.search.dense.shard_file import ShardFile, open_shard, write_shard_file
-from pyrite.search.keys import KeyTable, text_keys
 from pyrite.settings import canonical_hash
 
 __all__ = ["VectorFolder"]

@@ -4,7 +4,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pyrite.search.keys import KeyTable, text_keys
+from pyrite.data.keys import KeyTable, text_keys
 
 TEXTS = st.lists(st.text(alphabet="abü\0", max_size=2))
 

@@ -1,0 +1,80 @@
+"""Encoders in a folder: brought in once, opened by every step that uses them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from pyrite.data import Corpus, Queries
+from pyrite.errors import ModelError
+from pyrite.models.folder import ModelFolder
+from pyrite.models.precision import Precision
+from pyrite.models.protocols import Encoder
+from pyrite.models.settings import EncoderSettings, OpenAISettings, PrecomputedSettings
+
+__all__ = ["bring_encoder", "open_encoder"]
+
+
+def bring_encoder(
+    settings: EncoderSettings, folder: Path, corpus: Corpus | None = None, queries: Queries | None = None
+) -> ModelFolder:
+    """Write the encoder that settings name into a folder.
+
+    Args:
+        settings: Which encoder.
+        folder: Made where missing.
+        corpus: The documents whose vectors are imported, for precomputed vectors alone.
+        queries: The queries likewise.
+
+    Raises:
+        ModelError: It cannot be loaded or reached, or wants other tables than it was given.
+        DataError: The vectors do not fit their texts.
+        MissingExtraError: A package that it needs is not installed.
+    """
+    if isinstance(settings, PrecomputedSettings):
+        if corpus is None or queries is None:
+            raise ModelError("an encoder of type 'precomputed' wants the corpus and the queries that its ids belong to")
+        from pyrite.models.precomputed import import_vectors
+
+        import_vectors(settings, corpus, queries, folder)
+    elif corpus is not None or queries is not None:
+        raise ModelError(f"an encoder of type {settings.type!r} takes neither corpus nor queries; leave them out")
+    elif isinstance(settings, OpenAISettings):
+        from pyrite.models.endpoint import EndpointEncoder
+
+        EndpointEncoder(settings).save(folder)
+    else:
+        from pyrite.models.sentence_encoder import load_sentence_transformer, save_model
+
+        save_model(load_sentence_transformer(settings), folder)
+    return ModelFolder(folder, disposable=True)
+
+
+def open_encoder(
+    model: ModelFolder, *, device: str = "auto", precision: Precision = "fp32", batch_size: int = 64
+) -> Encoder:
+    """Return the encoder of a folder that `bring_encoder` or a trainer wrote.
+
+    Args:
+        model: The folder.
+        device: `auto`, `cpu`, `cuda` or `cuda:N`; for a transformer.
+        precision: What a transformer computes in.
+        batch_size: How many texts of full length a transformer reads at once.
+
+    Raises:
+        ModelError: It cannot be loaded, or cannot compute in that precision.
+    """
+    if model.type == "sentence-transformers":
+        from pyrite.models.sentence_encoder import SentenceEncoder
+
+        return SentenceEncoder.load(model.path, device=device, precision=precision, batch_size=batch_size)
+    if precision != "fp32":
+        raise ModelError(
+            f"precision {precision}: only a transformer can be told what to compute in, not {model.type!r}"
+        )
+    if model.type == "openai":
+        from pyrite.models.endpoint import EndpointEncoder
+
+        return EndpointEncoder.open(model.path)
+    from pyrite.models.precomputed import PrecomputedVectors
+
+    return PrecomputedVectors(model.path)
