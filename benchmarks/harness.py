@@ -101,12 +101,15 @@ class Measurement:
             (RssAnon, sampled every 5 ms), in MB of 10**6 bytes. Memory-mapped files do not count.
         peak_resident_mb: Most resident memory of the process (VmHWM), mapped files included.
         value: What the function returned.
+        added_anonymous_mb: Most anonymous memory while the function ran, above what was held when its preparation
+            ended, in MB of 10**6 bytes.
     """
 
     seconds: float
     peak_anonymous_mb: float
     peak_resident_mb: float
     value: Any
+    added_anonymous_mb: float = 0.0
 
 
 def measure(call: Call) -> Measurement:
@@ -120,12 +123,13 @@ def measure(call: Call) -> Measurement:
         command = [sys.executable, "-m", "benchmarks.harness", json.dumps(asdict(call)), str(answer)]
         with (Path(folder) / "stderr").open("w+") as stderr:
             process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=stderr)
-            anonymous = _peak_anonymous_bytes(process)
+            whole, working = _peak_anonymous_bytes(process, Path(f"{answer}.prepared"))
             if process.returncode != 0:
                 stderr.seek(0)
                 raise RuntimeError(f"{call.function} ended with {process.returncode}:\n{stderr.read()[-4000:]}")
         told = json.loads(answer.read_text(encoding="utf-8"))
-    return Measurement(told["seconds"], anonymous / 1e6, told["peak_resident_bytes"] / 1e6, told["value"])
+    added = max(0, working - told["prepared_anonymous_bytes"])
+    return Measurement(told["seconds"], whole / 1e6, told["peak_resident_bytes"] / 1e6, told["value"], added / 1e6)
 
 
 def interleave(calls: Mapping[str, Call], repeats: int = 5) -> dict[str, list[Measurement]]:
@@ -138,7 +142,8 @@ def interleave(calls: Mapping[str, Call], repeats: int = 5) -> dict[str, list[Me
 
 
 def median(
-    runs: Sequence[Measurement], of: Literal["seconds", "peak_anonymous_mb", "peak_resident_mb"] = "seconds"
+    runs: Sequence[Measurement],
+    of: Literal["seconds", "peak_anonymous_mb", "peak_resident_mb", "added_anonymous_mb"] = "seconds",
 ) -> float:
     """Return the median of one number over repeats."""
     return statistics.median(getattr(run, of) for run in runs)
@@ -167,14 +172,16 @@ def _table(name: str, results: Sequence[Result]) -> Table:
     return table
 
 
-def _peak_anonymous_bytes(process: subprocess.Popen[bytes]) -> int:
-    """Sample a process and its children until it ends."""
-    peak = 0
+def _peak_anonymous_bytes(process: subprocess.Popen[bytes], prepared: Path) -> tuple[int, int]:
+    """Sample a process and its children until it ends; return the peak, and the peak once `prepared` is there."""
+    before = after = 0
     parent = psutil.Process(process.pid)
     while process.poll() is None:
-        peak = max(peak, _anonymous_bytes(parent))
+        working = prepared.exists()
+        held = _anonymous_bytes(parent)
+        before, after = (before, max(after, held)) if working else (max(before, held), after)
         time.sleep(_SAMPLE_SECONDS)
-    return peak
+    return max(before, after), after
 
 
 def _anonymous_bytes(parent: psutil.Process) -> int:
@@ -228,10 +235,13 @@ def _child(specification: str, answer: str) -> None:
     function = _load(call["function"])
     prepared = [_load(call["prepare"])(**call["args"])] if call["prepare"] else []
     arguments = {} if call["prepare"] else call["args"]
+    held = _status_bytes("self", "RssAnon")
+    Path(f"{answer}.prepared").touch()
     start = time.perf_counter()
     value = function(*prepared, **arguments)
     seconds = time.perf_counter() - start
-    told = {"seconds": seconds, "value": value, "peak_resident_bytes": _status_bytes("self", "VmHWM")}
+    told = {"seconds": seconds, "value": value, "prepared_anonymous_bytes": held}
+    told["peak_resident_bytes"] = _status_bytes("self", "VmHWM")
     Path(answer).write_text(json.dumps(told), encoding="utf-8")
 
 

@@ -15,7 +15,7 @@ from pyrite.data import Corpus
 from pyrite.data.collection import Collection
 from pyrite.data.formats.beir import read_beir
 
-__all__ = ["grown_corpus", "grown_queries", "scifact"]
+__all__ = ["grown_corpus", "grown_pairs", "grown_queries", "scifact"]
 
 
 def scifact() -> Collection:
@@ -46,13 +46,34 @@ def grown_corpus(corpus: Corpus, documents: int, seed: int = 0) -> Corpus:
 
 def grown_queries(texts: list[str], queries: int, seed: int = 0) -> list[str]:
     """Return the texts and as many mixtures of their halves behind them as make `queries`, all different."""
+    return list(_mixed(texts, queries, seed))
+
+
+def grown_pairs(collection: Collection, queries: int, seed: int = 0) -> tuple[list[str], list[str]]:
+    """Return the texts of as many queries, and for each the text of a document: its own first positive.
+
+    A query mixed of two has the positive of the query that gave its first half.
+    """
+    documents = dict(zip(collection.corpus.ids(), collection.corpus.texts(), strict=True))
+    texts = dict(zip(collection.queries.ids(), collection.queries.texts(), strict=True))
+    judged: dict[str, str] = {}
+    for split in ("train", "test"):
+        for row in collection.split(split).relevant().rows():
+            judged.setdefault(texts[row.query_id], documents[row.doc_id])
+    known = list(judged)
+    mixed = _mixed(known, queries, seed)
+    return list(mixed), [judged[known[first]] for first in mixed.values()]
+
+
+def _mixed(texts: list[str], queries: int, seed: int) -> dict[str, int]:
+    """Return {query: the text that it is, or that its first half is of}."""
     halves = [_halves(text) for text in texts]
     generator = np.random.default_rng(seed)
-    out = dict.fromkeys(texts)
+    out = {text: place for place, text in enumerate(texts)}
     while len(out) < queries:
         a, b = generator.integers(len(texts), size=2).tolist()
-        out.setdefault(f"{halves[a][0]} {halves[b][1]}")
-    return list(out)[:queries]
+        out.setdefault(f"{halves[a][0]} {halves[b][1]}", a)
+    return dict(list(out.items())[:queries])
 
 
 def _halves(text: str) -> tuple[str, str]:

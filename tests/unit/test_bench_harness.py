@@ -20,6 +20,11 @@ def hold(megabytes):
     block = bytearray(megabytes * 10**6)
     time.sleep(0.05)
     return len(block)
+def load(megabytes, more):
+    bytearray(megabytes * 2 * 10**6)
+    return bytearray(megabytes * 10**6), more
+def add(loaded):
+    return hold(loaded[1])
 def read_map(path):
     with open(path, "rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as mapped:
         total = sum(mapped[i] for i in range(0, len(mapped), 4096))
@@ -52,6 +57,14 @@ def test_preparation_is_not_timed() -> None:
     run = measure(Call("bench_targets:double", {"number": 4}, prepare="bench_targets:slow_preparation"))
     assert run.value == 8
     assert run.seconds < 0.2
+
+
+def test_memory_of_the_preparation_is_told_apart() -> None:
+    from benchmarks.harness import Call, measure
+
+    run = measure(Call("bench_targets:add", {"megabytes": 100, "more": 30}, prepare="bench_targets:load"))
+    assert 25 < run.added_anonymous_mb < 45
+    assert run.peak_anonymous_mb > 130
 
 
 def test_memory_counts_what_is_held_and_not_what_is_mapped(tmp_path: Path) -> None:
