@@ -245,11 +245,11 @@ class Table(Generic[Row]):
         if not self.key or len(self) == 0:
             return
         columns = [self.codes(name) for name in self.key]
-        _, first, counts = np.unique(
-            row_codes([(codes, len(values)) for codes, values in columns]), return_index=True, return_counts=True
-        )
-        if len(first) == len(self):
+        joint = row_codes([(codes, len(values)) for codes, values in columns])
+        ordered = np.sort(joint)
+        if not np.any(ordered[1:] == ordered[:-1]):
             return
+        _, first, counts = np.unique(joint, return_index=True, return_counts=True)
         repeated = np.sort(first[counts > 1])
         times = dict(zip(first.tolist(), counts.tolist(), strict=True))
         rows = self.arrow.select(self.key).take(pa.array(repeated[:20])).to_pylist()
@@ -317,12 +317,14 @@ class TableWriter:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._writer.close()
-        if kind is None:
-            # Keys that an older table of this name left would be taken for the new one's.
-            self._table.keys_file(self._path.parent).unlink(missing_ok=True)
-            self._partial.replace(self._path)
-        else:
+        try:
+            self._writer.close()
+            if kind is None:
+                # Keys that an older table of this name left would be taken for the new one's.
+                self._table.keys_file(self._path.parent).unlink(missing_ok=True)
+                self._partial.replace(self._path)
+        finally:
+            # Also where the disk has no room for the end of the file.
             self._partial.unlink(missing_ok=True)
 
 

@@ -10,7 +10,7 @@ import pyarrow.compute as pc
 from pyrite.data import Candidates, Qrels, Queries, Run
 from pyrite.data.codes import pair_keys
 from pyrite.errors import DataError
-from pyrite.search.batched import search_in_blocks
+from pyrite.search.batched import query_blocks
 from pyrite.search.retriever import Index, Pairs
 
 __all__ = ["collect_candidates"]
@@ -59,13 +59,21 @@ def collect_candidates(
     asked = queries.select(wanted)
     pairs = positives.arrow.select(["query_id", "doc_id"])
     pairs = pairs.filter(pc.is_in(pairs.column("query_id"), pa.array(wanted)))
-    tables = []
-    for source, index in indices.items():
-        run = search_in_blocks(index, asked, depth, advance)
-        tables.append(_of_source(source, index, asked, pairs, run))
-    merged = pa.concat_tables(tables).sort_by([(name, "ascending") for name in _ORDER])
+    # Block by block, in the order of the ids, so that only one block is ever there twice: unsorted and sorted.
+    merged = pa.concat_tables([_of_block(indices, block, pairs, depth, advance) for block in query_blocks(asked)])
     kinds = {source: str(index.score_kind) for source, index in indices.items()}
     return Candidates(merged, {"scorers": kinds, "depth": depth, "grade_threshold": grade_threshold})
+
+
+def _of_block(
+    indices: Mapping[str, Index], queries: Queries, positives: pa.Table, depth: int, advance: Callable[[int], None]
+) -> pa.Table:
+    of_block = positives.filter(pc.is_in(positives.column("query_id"), queries.column("query_id").combine_chunks()))
+    tables = []
+    for source, index in indices.items():
+        tables.append(_of_source(source, index, queries, of_block, index.search(queries, depth)))
+        advance(len(queries))
+    return pa.concat_tables(tables).sort_by([(name, "ascending") for name in _ORDER])
 
 
 def _of_source(source: str, index: Index, queries: Queries, positives: pa.Table, run: Run) -> pa.Table:

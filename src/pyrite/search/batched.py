@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import pyarrow as pa
 
@@ -10,18 +10,33 @@ from pyrite.data import Queries, Run
 from pyrite.errors import SearchError
 from pyrite.search.retriever import Index
 
-__all__ = ["search_in_blocks"]
+__all__ = ["query_blocks", "search_in_blocks"]
 
 _BLOCK = 1024
+
+
+def query_blocks(queries: Queries) -> Iterator[Queries]:
+    """Yield the queries in the order of their ids, some at a time.
+
+    What an encoder sees together then does not depend on the order of the queries.
+
+    Args:
+        queries: At least one.
+
+    Raises:
+        SearchError: There are no queries.
+    """
+    ids = sorted(queries.ids())
+    if not ids:
+        raise SearchError("there are no queries to search for; does the split have any judgements?")
+    for start in range(0, len(ids), _BLOCK):
+        yield queries.select(ids[start : start + _BLOCK])
 
 
 def search_in_blocks(
     index: Index, queries: Queries, depth: int, advance: Callable[[int], None] = lambda _: None
 ) -> Run:
-    """Return the run of all queries, ordered by query id.
-
-    Blocks are cut in the order of the ids, so that what an encoder sees together does not depend
-    on the order of the queries.
+    """Return the run of all queries, ordered by query id, searched block by block.
 
     Args:
         index: What to search.
@@ -32,12 +47,8 @@ def search_in_blocks(
     Raises:
         SearchError: There are no queries.
     """
-    ids = sorted(queries.ids())
-    if not ids:
-        raise SearchError("there are no queries to search for; does the split have any judgements?")
     runs = []
-    for start in range(0, len(ids), _BLOCK):
-        block = ids[start : start + _BLOCK]
-        runs.append(index.search(queries.select(block), depth))
+    for block in query_blocks(queries):
+        runs.append(index.search(block, depth))
         advance(len(block))
     return Run(pa.concat_tables([run.arrow for run in runs]), runs[0].metadata)
