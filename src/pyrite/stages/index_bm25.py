@@ -26,7 +26,7 @@ class IndexBm25Outputs:
     index: LexicalIndex
 
 
-@stage("index-bm25", version=1)
+@stage("index-bm25", version=2)
 def index_bm25(settings: LexicalSettings, inputs: IndexBm25Inputs, context: Context) -> IndexBm25Outputs:
     """Build a BM25 index of a corpus."""
     return IndexBm25Outputs(LexicalRetriever(settings).build(inputs.corpus))
