@@ -78,7 +78,7 @@ def test_killed_at_every_event_one_after_the_other(tmp_path: Path) -> None:
     whole, (killed,) = killed_runs("events", tmp_path)
     check(whole, killed)
     events, kills = whole["events"], killed["kills"]
-    assert len(whole["fingerprints"]) == 38
+    assert len(whole["fingerprints"]) == 41
     assert whole["fingerprints"]["model-in-batch.model"] != whole["fingerprints"]["model-untrained.model"]
     assert whole["fingerprints"]["model-hybrid.model"] != whole["fingerprints"]["model-untrained.model"]
     # The checkpoint's own event comes right after that of its step: a try that was killed there does not get to it.
