@@ -15,7 +15,7 @@ __all__ = ["main", "pages"]
 
 FOLDER = Path(__file__).resolve().parent / "cli"
 COMMANDS = ("run", "plan", "why", "validate", "demo", "verify", "gc", "stages")
-TRAINING_FILES = ("convert",)
+TRAINING_FILES = ("audit", "convert")
 SHARED = ("Common options:", "Resources (they change no result):")
 WIDTH = 160
 

@@ -26,6 +26,7 @@ _PIPELINES = {
     "demo": "Mine, train and measure on the standard library of this Python.",
 }
 _TRAINING_FILES = {
+    "audit": "Look through anyone's mined set for what spoils training or measurements, and say what to do about it.",
     "convert": "Turn a training file into another toolkit's format, ids kept, and say what it cannot hold.",
 }
 _HOUSEKEEPING = {

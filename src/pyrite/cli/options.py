@@ -13,7 +13,7 @@ from pyrite.pipeline.runs import Runs
 from pyrite.pipeline.store import Store
 from pyrite.settings import parse_settings
 
-__all__ = ["Answers", "Files", "Inputs", "Options", "ResourceOptions", "Sets", "Steps", "Switch", "TextFiles"]
+__all__ = ["Answers", "Files", "Inputs", "Options", "Qrels", "ResourceOptions", "Sets", "Steps", "Switch", "TextFiles"]
 
 _TEXTS = Group("What the file does not say", sort_key=70)
 _COMMON = Group("Common options", sort_key=80)
@@ -32,6 +32,9 @@ Sets = Annotated[tuple[str, ...], Parameter(name="--set"), _Many]
 
 Steps = Annotated[tuple[str, ...], Parameter(name="--step"), _Many]
 """Ids of steps, any number of times."""
+
+Qrels = Annotated[tuple[str, ...], _Many]
+"""SPLIT=FILE, any number of times."""
 
 Files = Annotated[tuple[Path, ...], _Many]
 """Paths, any number of times."""
@@ -62,7 +65,7 @@ class TextFiles:
     """What ids of queries stand for; by default NAME.queries.jsonl beside the file."""
 
     positives: str | None = None
-    """Where a file of PyLate does not say it: "first", or a file of judgements (TREC qrels)."""
+    """Where a file of PyLate does not say it: "first", or a file of judgements (BEIR's TSV or TREC)."""
 
 
 @Parameter(name="*", group=_COMMON)

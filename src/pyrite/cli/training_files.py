@@ -2,22 +2,27 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
-from cyclopts import Parameter
+from cyclopts import Group, Parameter
 
-from pyrite.cli.options import Answers, Sets, TextFiles
+from pyrite.cli.options import Answers, Qrels, Sets, Switch, TextFiles
 from pyrite.cli.replies import Reply
 from pyrite.data.formats.conversion import Conversion, convert_file
+from pyrite.data.formats.judgements import read_judgements
 from pyrite.data.formats.parts import KnownTexts
 from pyrite.data.formats.texts import read_corpus, read_queries
 from pyrite.data.formats.training import Format, Positives, TrainingLayout
-from pyrite.data.formats.trec import read_qrels
+from pyrite.errors import SettingsError
 from pyrite.pipeline.overrides import assign, parse_assignment
+from pyrite.recipes.audit import AuditSettings, Beside, audit_training_file
+from pyrite.recipes.audit.false_negatives import load_scorer
+from pyrite.report.audit import audit_text, render_audit
 from pyrite.settings import Settings, parse_settings
 
-__all__ = ["convert"]
+__all__ = ["AuditOptions", "audit", "convert"]
 
 _ANSWERS = Answers()
 _TEXTS = TextFiles()
@@ -69,6 +74,92 @@ def convert(
     return Reply(_describe(source, target, to, done), data, options.json)
 
 
+@Parameter(name="*", group=Group("What to look for", sort_key=60))
+@dataclass(frozen=True)
+class AuditOptions:
+    """How far an audit goes."""
+
+    scorer: str | None = None
+    """What estimates false negatives: a folder of an encoder, or its name on the hub."""
+
+    device: str = "auto"
+    """Where the scorer runs: auto, cpu, cuda or cuda:1."""
+
+    sample: int | None = None
+    """How many queries are scored, drawn with a fixed seed; all, where not given."""
+
+    margin: float = 0.05
+    """How near a negative's score has to come to the lowest positive's to count as near, as a share of it."""
+
+    resemblance: float = 0.8
+    """From what Jaccard index of their word triples on two texts are near-duplicates."""
+
+    examples: int = 10
+    """How many examples of each finding are shown."""
+
+    report: Path | None = None
+    """Where to write an HTML page that loads nothing from anywhere; replaced where it is there."""
+
+    strict: Switch = False
+    """End with exit code 1 where something is an error."""
+
+
+_AUDIT = AuditOptions()
+
+
+def audit(
+    file: Path,
+    *,
+    from_: Annotated[Format | None, Parameter(name="--from")] = None,
+    qrels: Qrels = (),
+    settings: AuditOptions = _AUDIT,
+    texts: TextFiles = _TEXTS,
+    options: Answers = _ANSWERS,
+) -> Reply:
+    """Look through anyone's mined set for what spoils training or measurements, and say what to do about it.
+
+    Args:
+        file: The file, in any of the formats.
+        from_: Its format; where not given, its content tells it.
+        qrels: SPLIT=FILE, judgements (BEIR's TSV or TREC): train names known positives, any other an evaluation split.
+        settings: What to look for.
+        texts: What the file does not say.
+        options: How to answer.
+    """
+    judged = {name: read_judgements(path) for name, path in map(_split_file, qrels)}
+    scorer = None
+    if settings.scorer is not None:
+        scorer = load_scorer(settings.scorer, settings.device)
+    report = audit_training_file(
+        file,
+        from_,
+        Beside(_known(texts), judged, _positives(texts), scorer, settings.scorer or ""),
+        parse_settings(
+            AuditSettings,
+            {
+                "resemblance": {"threshold": settings.resemblance},
+                "margin": settings.margin,
+                "sample": settings.sample,
+                "shown": settings.examples,
+            },
+            "options",
+        ),
+    )
+    text = audit_text(report)
+    if settings.report is not None:
+        settings.report.write_text(render_audit(report), encoding="utf-8")
+        text += f"\n\nreport: {settings.report}"
+    failed = settings.strict and report.severities().get("error", 0) > 0
+    return Reply(text, report.as_dict(), options.json, code=int(failed))
+
+
+def _split_file(text: str) -> tuple[str, Path]:
+    name, equals, path = text.partition("=")
+    if not (name and equals and path):
+        raise SettingsError(f"--qrels {text!r}: wants SPLIT=FILE, such as test=qrels/test.tsv")
+    return name, Path(path)
+
+
 def _known(texts: TextFiles) -> KnownTexts:
     return KnownTexts(
         None if texts.corpus is None else read_corpus(texts.corpus),
@@ -81,7 +172,7 @@ def _positives(texts: TextFiles) -> Positives:
         return None
     if texts.positives == "first":
         return "first"
-    grades = read_qrels(Path(texts.positives)).relevant().by_query()
+    grades = read_judgements(Path(texts.positives)).relevant().by_query()
     return {query_id: set(found) for query_id, found in grades.items()}
 
 

@@ -22,7 +22,7 @@ from pyrite.settings import Json
 if TYPE_CHECKING:
     import jinja2
 
-__all__ = ["render_html"]
+__all__ = ["render_html", "render_page"]
 
 
 def render_html(data: ReportData, summary: dict[str, Json]) -> str:
@@ -32,17 +32,20 @@ def render_html(data: ReportData, summary: dict[str, Json]) -> str:
         data: What to show.
         summary: Its numbers, from `summarise`.
     """
+    return render_page("report.html.j2", data=data, **_results(data, summary), **_mining(data), **_training(data))
+
+
+def render_page(template: str, **values: Any) -> str:
+    """Return a page that loads nothing from anywhere: style and script stand in it.
+
+    Args:
+        template: The name of its template.
+        values: What the template lays out, beside `style`, `script` and `script_hash`.
+    """
     environment = _environment()
     style, script = (_asset(environment, name) for name in ("report.css", "report.js"))
-    page: str = environment.get_template("report.html.j2").render(
-        data=data,
-        style=style,
-        script=script,
-        script_hash=base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
-        **_results(data, summary),
-        **_mining(data),
-        **_training(data),
-    )
+    script_hash = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+    page: str = environment.get_template(template).render(style=style, script=script, script_hash=script_hash, **values)
     return page
 
 

@@ -24,7 +24,7 @@ def test_help_lists_every_command_and_loads_nothing_heavy() -> None:
     done, modules, seconds = in_a_process("--help")
     assert done.returncode == 0
     listed = {line.split()[1] for line in done.stdout.splitlines() if line.startswith("│ ")}
-    commands = {"run", "plan", "why", "validate", "verify", "gc", "demo", "stages", "convert"}
+    commands = {"run", "plan", "why", "validate", "verify", "gc", "demo", "stages", "audit", "convert"}
     assert commands | set(CATALOG) <= listed
     assert modules & HEAVY == set()
     assert seconds < 3.0

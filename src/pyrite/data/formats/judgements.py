@@ -1,13 +1,16 @@
-"""What the lines of BEIR's and TREC's judgement files have in common."""
+"""What the lines of BEIR's and TREC's judgement files have in common, and either read without its collection."""
 
 from __future__ import annotations
 
 import re
+from pathlib import Path
 
-from pyrite.data.formats.lines import Line
+from pyrite.data.formats.lines import Line, raise_problems, read_lines
 from pyrite.data.records import Judgment
+from pyrite.data.tables import Qrels
+from pyrite.errors import Problem
 
-__all__ = ["JudgementParser", "unwritable_ids"]
+__all__ = ["JudgementParser", "read_judgements", "unwritable_ids"]
 
 _INTEGER = re.compile(r"[+-]?[0-9]+")
 _LARGEST_GRADE = 2**31 - 1
@@ -66,3 +69,30 @@ def unwritable_ids(ids: set[str], pattern: re.Pattern[str] = _UNWRITABLE) -> lis
         ['', 'd\t2']
     """
     return sorted(row_id for row_id in ids if pattern.search(row_id))
+
+
+def read_judgements(path: Path) -> Qrels:
+    """Read a judgement file of BEIR (`query id, document id, grade`, perhaps a header) or TREC, told by its columns.
+
+    Unlike in a BEIR folder, ids are not compared with a corpus or queries.
+
+    Args:
+        path: The file, plain or with `.gz`.
+
+    Raises:
+        DataError: Every line with another number of columns, or as in `read_qrels`.
+    """
+    problems: list[Problem] = []
+    parser, kept = JudgementParser(), []
+    for position, line in enumerate(read_lines(Path(path), problems)):
+        columns = line.text.split("\t") if "\t" in line.text else line.text.split()
+        if position == 0 and len(columns) == 3 and not _INTEGER.fullmatch(columns[2].strip()):
+            continue
+        if len(columns) not in {3, 4}:
+            line.fault(f"{len(columns)} columns, wants 3 of BEIR (query id, document id, grade) or 4 of TREC")
+        elif judgment := parser.parse(line, columns[0], columns[-2], columns[-1]):
+            kept.append(judgment)
+    if not problems and not kept:
+        problems.append(Problem(str(path), None, "holds no judgements"))
+    raise_problems(problems, f"the judgements {path}")
+    return Qrels.from_rows(kept)

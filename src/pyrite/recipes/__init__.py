@@ -1,0 +1,1 @@
+"""What composes siblings: the audit of anyone's mined set."""
