@@ -18,7 +18,7 @@ from pyrite.data.formats.training import Format, Positives, TrainingLayout
 from pyrite.errors import SettingsError
 from pyrite.pipeline.overrides import assign, parse_assignment
 from pyrite.recipes.audit import AuditSettings, Beside, audit_training_file
-from pyrite.recipes.audit.false_negatives import load_scorer
+from pyrite.recipes.audit.judges import load_judge
 from pyrite.report.audit import audit_text, render_audit
 from pyrite.settings import Settings, parse_settings
 
@@ -80,7 +80,8 @@ class AuditOptions:
     """How far an audit goes."""
 
     scorer: str | None = None
-    """What estimates false negatives: a folder of an encoder, or its name on the hub."""
+    """What estimates false negatives: a folder of a cross-encoder or an encoder, the name of an encoder on the hub, or
+    the settings of any scorer, such as '{type: endpoint, base_url: "http://localhost:8000/v1"}'."""
 
     device: str = "auto"
     """Where the scorer runs: auto, cpu, cuda or cuda:1."""
@@ -129,7 +130,7 @@ def audit(
     judged = {name: read_judgements(path) for name, path in map(_split_file, qrels)}
     scorer = None
     if settings.scorer is not None:
-        scorer = load_scorer(settings.scorer, settings.device)
+        scorer = load_judge(parse_assignment(f"scorer={settings.scorer}")[1], settings.device)
     report = audit_training_file(
         file,
         from_,

@@ -14,7 +14,7 @@ from pyrite.report.audit import Finding, Instance, Severity
 from pyrite.seeds import rng
 from pyrite.settings import Json
 
-__all__ = ["EncoderScorer", "estimated_false_negatives", "load_scorer"]
+__all__ = ["EncoderScorer", "estimated_false_negatives"]
 
 _NAME, _TITLE = "estimated-false-negatives", "negatives that score as high as a positive"
 _MEANING = (
@@ -55,22 +55,6 @@ class EncoderScorer:
     def identity(self) -> Json:
         """Return the encoder's identity."""
         return {"encoder": self._encoder.identity()}
-
-
-def load_scorer(model: str, device: str = "auto") -> PairScorer:
-    """Load what estimates false negatives.
-
-    Args:
-        model: A folder of an encoder, or its name on the hub.
-        device: Where it runs.
-
-    Raises:
-        ModelError: It cannot be loaded.
-        SettingsError: The name is a path, and no folder is there.
-    """
-    from pyrite.models.sentence_encoder import SentenceEncoder
-
-    return EncoderScorer(SentenceEncoder.load(model, device=device))
 
 
 @dataclass(frozen=True, slots=True)
