@@ -12,7 +12,7 @@ from pyrite.cli.options import Answers, Qrels, Sets, Switch, TextFiles
 from pyrite.cli.replies import Reply
 from pyrite.data.formats.conversion import Conversion, convert_file
 from pyrite.data.formats.judgements import read_judgements
-from pyrite.data.formats.parts import KnownTexts
+from pyrite.data.formats.parts import Conflicts, KnownTexts
 from pyrite.data.formats.texts import read_corpus, read_queries
 from pyrite.data.formats.training import Format, Positives, TrainingLayout
 from pyrite.errors import SettingsError
@@ -22,7 +22,7 @@ from pyrite.recipes.audit.judges import load_judge
 from pyrite.report.audit import audit_text, render_audit
 from pyrite.settings import Settings, parse_settings
 
-__all__ = ["AuditOptions", "audit", "convert"]
+__all__ = ["AuditOptions", "SourceOptions", "audit", "convert"]
 
 _ANSWERS = Answers()
 _TEXTS = TextFiles()
@@ -35,12 +35,27 @@ class _Target(Settings):
     """The layout by its `type`."""
 
 
+@Parameter(name="*", group=Group("How to read the source", sort_key=60))
+@dataclass(frozen=True)
+class SourceOptions:
+    """How a source is read."""
+
+    from_: Annotated[Format | None, Parameter(name="--from")] = None
+    """Its format; where not given, its content tells it."""
+
+    conflicts: Conflicts = "error"
+    """What becomes of negatives that are positives of their query: a fault each, or left out and counted."""
+
+
+_SOURCE = SourceOptions()
+
+
 def convert(
     source: Path,
     target: Path,
     *,
     to: Format,
-    from_: Annotated[Format | None, Parameter(name="--from")] = None,
+    reading: SourceOptions = _SOURCE,
     set_: Sets = (),
     texts: TextFiles = _TEXTS,
     options: Answers = _ANSWERS,
@@ -53,7 +68,7 @@ def convert(
         source: The file.
         target: The new file; nothing of that name may be there.
         to: The format of the new file.
-        from_: The format of the source; where not given, its content tells it.
+        reading: How to read the source.
         set_: A setting of the new file's layout, such as shape=triplet; `pyrite export --help` lists them.
         texts: What the file does not say.
         options: How to answer.
@@ -66,9 +81,10 @@ def convert(
         source,
         target,
         parse_settings(_Target, {"layout": layout}, "--set").layout,
-        from_,
+        reading.from_,
         _known(texts),
         _positives(texts),
+        reading.conflicts,
     )
     data = {"source": str(source), "target": str(target), "target_format": to, **done.as_dict()}
     return Reply(_describe(source, target, to, done), data, options.json)
@@ -184,6 +200,8 @@ def _describe(source: Path, target: Path, to: Format, done: Conversion) -> str:
     )
     if done.without_text:
         read += f", {done.without_text:,} of them known by id alone"
+    if done.dropped_conflicts:
+        read += f"\n         left out: {done.dropped_conflicts:,} negatives that are positives of their query"
     beside = [name for name in done.files if name != target.name]
     written = f"written  {target} ({to}): {done.written.rows:,} rows" + (f"; {', '.join(beside)}" if beside else "")
     return "\n".join([read, written, *(f"         {sentence}" for sentence in done.written.told())])

@@ -10,7 +10,7 @@ from pydantic import Field
 
 from pyrite.data import Corpus, Qrels, Queries, TrainingSet
 from pyrite.data.formats.examples import used_documents
-from pyrite.data.formats.parts import KnownTexts
+from pyrite.data.formats.parts import Conflicts, KnownTexts
 from pyrite.data.formats.training import Format, Positives, files_beside, guess_format, read_training_set
 from pyrite.errors import DataError
 from pyrite.pipeline.context import Context
@@ -31,11 +31,21 @@ class LoadTrainingSetSettings(Settings):
     positives: Literal["as given", "first"] = Field(default="as given")
     """`first`: the first document of a row is its positive, where a file of PyLate does not say which is."""
 
+    conflicts: Conflicts = "error"
+    """What becomes of negatives that are positives of their query: `error`, a fault each, or `drop`, left out and
+    counted in the training set's metadata."""
+
     def identity(self) -> Json:
         """Return the settings, with the content of the files in place of the path."""
         file_format = self._format()
         beside = {name: content_hash(path) for name, path in files_beside(self.file, file_format).items()}
-        return {"file": content_hash(self.file), "beside": beside, "format": file_format, "positives": self.positives}
+        return {
+            "file": content_hash(self.file),
+            "beside": beside,
+            "format": file_format,
+            "positives": self.positives,
+            "conflicts": self.conflicts,
+        }
 
     def _format(self) -> Format:
         return guess_format(self.file) if self.format == "auto" else self.format
@@ -45,7 +55,7 @@ class LoadTrainingSetSettings(Settings):
         positives: Positives = "first" if self.positives == "first" else None
         if positives is None and qrels is not None:
             positives = {query_id: set(grades) for query_id, grades in qrels.relevant().by_query().items()}
-        return read_training_set(self.file, self._format(), known, positives)
+        return read_training_set(self.file, self._format(), known, positives, self.conflicts)
 
 
 @dataclass(frozen=True)

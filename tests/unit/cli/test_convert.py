@@ -96,3 +96,12 @@ def test_texts_beside_the_target_are_never_overwritten(pyrite: Cli, mined: None)
 
 def test_an_unknown_format_is_no_command_line(pyrite: Cli, mined: None) -> None:
     assert pyrite("convert", "mined.jsonl", "new.jsonl", "--to", "dpr").code == 2
+
+
+def test_conflicts_are_faults_or_left_out(pyrite: Cli) -> None:
+    Path("bad.jsonl").write_text(json.dumps({"query": "q", "pos": ["a"], "neg": ["a", "b"]}) + "\n")
+    arguments = ["convert", "bad.jsonl", "good.jsonl", "--to", "flag-embedding"]
+    assert "is a positive and a negative of the query" in pyrite(*arguments).err
+    answer = pyrite(*arguments, "--conflicts", "drop")
+    assert "left out: 1 negatives that are positives of their query" in answer.out
+    assert json.loads(Path("good.jsonl").read_text())["neg"] == ["b"]

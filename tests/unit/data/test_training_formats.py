@@ -489,3 +489,22 @@ def test_corpora_and_queries_of_any_toolkit(tmp_path: Path) -> None:
     ]
     with pytest.raises(DataError, match=r"wants one file corpus\.jsonl"):
         read_corpus(tmp_path)
+
+
+def test_a_conflict_in_a_later_row_counts_once(tmp_path: Path) -> None:
+    path = tmp_path / "train.jsonl"
+    path.write_text(
+        lines(
+            {"anchor": "q", "positive": "a", "negative": "b"},
+            {"anchor": "q", "positive": "b", "negative": "c"},
+            {"anchor": "q", "positive": "a", "negative": "b"},
+        )
+    )
+    read = read_training_set(path, conflicts="drop")
+    (group,) = read.training_set.rows()
+    assert read.corpus.select(list(group.positive_ids)).texts() == ["a", "b"]
+    assert read.corpus.select(list(group.negative_ids)).texts() == ["c"]
+    assert read.training_set.metadata == {"dropped_conflicts": 1}
+    with pytest.raises(DataError) as caught:
+        read_training_set(path)
+    assert [problem.line for problem in caught.value.problems] == [2, 3]

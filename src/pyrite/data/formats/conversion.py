@@ -11,7 +11,7 @@ import pyarrow.compute as pc
 
 from pyrite.data.formats.examples import TrainingParts, used_documents
 from pyrite.data.formats.fitting import Written
-from pyrite.data.formats.parts import KnownTexts
+from pyrite.data.formats.parts import Conflicts, KnownTexts
 from pyrite.data.formats.training import (
     Format,
     Positives,
@@ -35,6 +35,7 @@ class Conversion:
         positives: Positives of all groups.
         negatives: Negatives of all groups.
         documents: Documents that the groups refer to.
+        dropped_conflicts: Negatives that are positives of their query as well and were left out, where that was asked.
         without_text: Those of them whose text is not at hand, which only a format of ids does without.
         written: What was written and what the new file does not hold.
         files: The file, and those of texts beside it.
@@ -45,6 +46,7 @@ class Conversion:
     positives: int
     negatives: int
     documents: int
+    dropped_conflicts: int
     without_text: int
     written: Written
     files: tuple[str, ...]
@@ -61,6 +63,7 @@ def convert_file(
     source_format: Format | None = None,
     known: KnownTexts | None = None,
     positives: Positives = None,
+    conflicts: Conflicts = "error",
 ) -> Conversion:
     """Turn a training file into one of another layout.
 
@@ -74,6 +77,7 @@ def convert_file(
         source_format: The source's format; None to tell it from the content.
         known: What the source's ids stand for.
         positives: Which documents are positives, for a file of PyLate that does not say it.
+        conflicts: What becomes of negatives that are positives of their query.
 
     Returns:
         What was read, written and left out.
@@ -85,7 +89,7 @@ def convert_file(
     source, target = Path(source), Path(target)
     _check_free(target)
     source_format = source_format or guess_format(source)
-    parts = read_training_set(source, source_format, known, positives)
+    parts = read_training_set(source, source_format, known, positives, conflicts)
     with TemporaryDirectory(dir=target.parent, prefix=f".{target.name}.") as folder:
         written = write_training_set(parts, Path(folder, target.name), layout)
         made = sorted(path.name for path in Path(folder).iterdir())
@@ -115,6 +119,7 @@ def _account(parts: TrainingParts, source_format: Format, written: Written, file
         lengths["positive"],
         lengths["negative"],
         len(documents),
+        parts.training_set.metadata.get("dropped_conflicts", 0),
         sum(doc_id not in parts.corpus for doc_id in documents),
         written,
         tuple(files),

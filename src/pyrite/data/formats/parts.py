@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 import pyarrow as pa
 
@@ -15,7 +15,10 @@ from pyrite.data.records import Document, Query, TrainingGroup
 from pyrite.data.tables import Corpus, Queries, TrainingSet
 from pyrite.errors import Problem
 
-__all__ = ["KnownTexts", "PartsBuilder", "parts_of"]
+__all__ = ["Conflicts", "KnownTexts", "PartsBuilder", "parts_of"]
+
+Conflicts = Literal["error", "drop"]
+"""What becomes of a negative that is a positive of its query as well: a fault, or left out and counted."""
 
 _BATCH_ROWS = 65_536
 
@@ -72,10 +75,13 @@ class PartsBuilder:
 
     Args:
         known: What ids stand for where the file gives no texts.
+        conflicts: What becomes of negatives that are positives.
     """
 
-    def __init__(self, known: KnownTexts | None = None) -> None:
+    def __init__(self, known: KnownTexts | None = None, conflicts: Conflicts = "error") -> None:
         known = known or KnownTexts()
+        self._conflicts = conflicts
+        self._dropped: set[tuple[str, str]] = set()
         self._documents = _Texts("document", Corpus, known.corpus)
         self._queries = _Texts("query", Queries, known.queries)
         self._groups: dict[str, _Group] = {}
@@ -95,7 +101,9 @@ class PartsBuilder:
             group.sources.setdefault(doc_id, {}).update(dict.fromkeys(passage.sources))
         self._add_margins(line, group, [(p, n) for p in positives for n in negatives], example.margins or ())
         for doc_id in sorted(group.positives.keys() & group.negatives.keys()):
-            line.fault(f"the document {doc_id!r} is a positive and a negative of the query {query_id!r}")
+            if self._conflicts == "error":
+                line.fault(f"the document {doc_id!r} is a positive and a negative of the query {query_id!r}")
+            self._dropped.add((query_id, doc_id))
             del group.negatives[doc_id]
 
     def _identify(self, line: Line, passage: Passage) -> str:
@@ -120,7 +128,7 @@ class PartsBuilder:
             problems: All that was noted of the file.
             where: The file.
             metadata: Facts about the training set. `repeated_margins` is added where pairs came again, with the same
-                margin up to a thousandth: the first one is kept.
+                margin up to a thousandth: the first one is kept; `dropped_conflicts` where negatives were left out.
 
         Raises:
             DataError: There are problems, no examples, or queries without a positive.
@@ -131,7 +139,8 @@ class PartsBuilder:
         if not problems and not self._groups:
             problems.append(Problem(where, None, "holds no examples"))
         raise_problems(problems, f"the training file {where}")
-        facts = dict(metadata or {}) | ({"repeated_margins": self._repeated} if self._repeated else {})
+        counted = {"repeated_margins": self._repeated, "dropped_conflicts": len(self._dropped)}
+        facts = dict(metadata or {}) | {name: number for name, number in counted.items() if number}
         return TrainingParts(
             self._documents.table(),
             self._queries.table(),
@@ -144,7 +153,7 @@ def parts_of(
     problems: list[Problem],
     where: str,
     facts: Mapping[str, Any] | None = None,
-    known: KnownTexts | None = None,
+    builder: PartsBuilder | None = None,
 ) -> TrainingParts:
     """Put the examples of a file together.
 
@@ -153,12 +162,12 @@ def parts_of(
         problems: All that is noted of the file, while `found` is read.
         where: The file.
         facts: Facts about the training set, complete once `found` is read.
-        known: What ids stand for where the file gives no texts.
+        builder: What puts them together; by default one that knows no texts.
 
     Raises:
         DataError: As in `PartsBuilder.build`.
     """
-    builder = PartsBuilder(known)
+    builder = builder or PartsBuilder()
     for line, example in found:
         builder.add(line, example)
     return builder.build(problems, where, facts)

@@ -17,7 +17,7 @@ from pyrite.data.formats.hard_negatives import HardNegativesLayout, hard_negativ
 from pyrite.data.formats.lines import Line, read_lines
 from pyrite.data.formats.ms_swift import MsSwiftLayout, ms_swift_examples, write_ms_swift
 from pyrite.data.formats.nemo import NemoLayout, nemo_corpus, nemo_examples, write_nemo
-from pyrite.data.formats.parts import KnownTexts, parts_of
+from pyrite.data.formats.parts import Conflicts, KnownTexts, PartsBuilder, parts_of
 from pyrite.data.formats.pylate import PyLateLayout, pylate_examples, write_pylate
 from pyrite.data.formats.rows import read_rows
 from pyrite.data.formats.sentence_transformers import (
@@ -94,7 +94,11 @@ _KEYS: Mapping[Format, tuple[set[str], ...]] = {
 
 
 def read_training_set(
-    path: Path, file_format: Format | None = None, known: KnownTexts | None = None, positives: Positives = None
+    path: Path,
+    file_format: Format | None = None,
+    known: KnownTexts | None = None,
+    positives: Positives = None,
+    conflicts: Conflicts = "error",
 ) -> TrainingParts:
     """Read a training file of any format.
 
@@ -108,6 +112,8 @@ def read_training_set(
         file_format: Its format; None to tell it from the content.
         known: What ids stand for.
         positives: Which documents are positives, for a file of PyLate that does not say it.
+        conflicts: What becomes of negatives that are positives of their query; with "drop" the training set's metadata
+            count them as `dropped_conflicts`.
 
     Returns:
         Corpus, queries and training set, in the order of the file.
@@ -121,7 +127,7 @@ def read_training_set(
     problems, facts = list[Problem](), dict[str, Any]()
     known = known_texts(path, file_format, known)
     found = read_examples(path, file_format, problems, facts, positives)
-    return parts_of(found, problems, str(path), facts, known)
+    return parts_of(found, problems, str(path), facts, PartsBuilder(known, conflicts))
 
 
 def known_texts(path: Path, file_format: Format, known: KnownTexts | None = None) -> KnownTexts:
