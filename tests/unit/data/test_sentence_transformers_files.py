@@ -317,7 +317,6 @@ def test_faults_of_labels(tmp_path: Path) -> None:
         {"anchor": "a"},
         {"query_id": "q", "positive_id": "p"},
         {"anchor": "a", "document": "x", "score": 0.5},
-        {"anchor": "a", "positive": "x", "negative": "y", "label": 0.5},
         {},
     ],
 )

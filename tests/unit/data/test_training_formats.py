@@ -21,6 +21,7 @@ from pyrite.data.formats import (
     MsSwiftLayout,
     NemoLayout,
     PyLateLayout,
+    SentenceTransformersLayout,
     TevatronLayout,
     TrainingLayout,
     TrainingParts,
@@ -508,3 +509,35 @@ def test_a_conflict_in_a_later_row_counts_once(tmp_path: Path) -> None:
     with pytest.raises(DataError) as caught:
         read_training_set(path)
     assert [problem.line for problem in caught.value.problems] == [2, 3]
+
+
+def test_margin_mse_reads_triplets_and_tuples_with_labels(tmp_path: Path) -> None:
+    path = tmp_path / "train.jsonl"
+    path.write_text(lines({"query": "q", "positive": "a", "negative": "b", "score": 2.5}))
+    (group,) = read_training_set(path).training_set.rows()
+    assert (group.margins, group.teacher_scores) == ((2.5,), None)
+    path.write_text(lines({"query": "q", "positive": "a", "n1": "b", "n2": "c", "label": [2.5, -1]}))
+    (group,) = read_training_set(path).training_set.rows()
+    assert (group.margins, group.teacher_scores) == ((2.5, -1.0), None)
+    path.write_text(lines({"query": "q", "positive": "a", "n1": "b", "n2": "c", "label": [3, 2.5, -1]}))
+    (group,) = read_training_set(path).training_set.rows()
+    assert (group.margins, group.teacher_scores) == (None, (3.0, 2.5, -1.0))
+    assert faults(path, lines({"q": "q", "p": "a", "n": "b", "label": [1, 2, 3]}), "sentence-transformers") == [
+        (1, "`label` has 3 items for 1 negatives")
+    ]
+
+
+def test_margins_for_margin_mse_are_given_or_follow_from_scores(tmp_path: Path) -> None:
+    scored = TrainingGroup("q2", ("n1",), ("p1", "p2"), None, (2.0, 0.5, 1.5))
+    whole = TrainingGroup("q1", ("p1",), ("n1", "n2"), margins=(0.5, 0.25))
+    layout = SentenceTransformersLayout(margins=True, ids=False)
+    rows_written = write(tmp_path, parts_of(whole, scored), layout)
+    assert [row["label"] for row in rows_written] == [[0.5, 0.25], [1.5, 0.5]]
+    assert list(rows_written[0]) == ["anchor", "positive", "negative_1", "negative_2", "label"]
+    triplets = write(tmp_path, parts_of(scored), layout.model_copy(update={"shape": "triplet"}))
+    assert [row["label"] for row in triplets] == [1.5, 0.5]
+    with pytest.raises(DataError) as caught:
+        write(tmp_path, parts_of(MARGINS), layout)
+    assert caught.value.problems[0].what == "the query 'q1' lacks a margin, or the two scores that one follows from"
+    with pytest.raises(ValueError, match="margins stand in triplets and n-tuples, and not beside scores"):
+        SentenceTransformersLayout(margins=True, scores=True)

@@ -46,11 +46,12 @@ class ExampleColumns:
             return cls(frozenset(row), texts, "list")
         if len(texts) == 2 and "label" in labels:
             return cls(frozenset(row), texts, "pair")
-        if len(texts) >= 2 and not {"label", "labels", "score"} & set(labels):
+        if len(texts) >= 3 or (len(texts) == 2 and not {"label", "labels", "score"} & set(labels)):
             return cls(frozenset(row), texts, "tuple")
         raise DataError(
             f"{where}: no known shape has the columns {', '.join(row) or '(none)'}; known are anchor, positive, "
-            "negatives (, scores); anchor, document, label (, score); anchor, documents, labels (, scores)"
+            "negatives (, scores, or label with margins); anchor, document, label (, score); anchor, documents, labels "
+            "(, scores)"
         )
 
     def parse(self, line: Line, row: Row) -> Example | None:
@@ -62,13 +63,31 @@ class ExampleColumns:
         query = _text(line, row, self.texts[0])
         parse = {"tuple": self._tuple, "pair": self._pair, "list": self._list}[self.shape]
         positives, negatives = parse(line, row)
-        return Example(query, _optional_id(line, row, "query_id"), tuple(positives), tuple(negatives))
+        margins = self._margins(line, row) if self.shape == "tuple" else None
+        return Example(query, _optional_id(line, row, "query_id"), tuple(positives), tuple(negatives), margins)
+
+    def _margins(self, line: Line, row: Row) -> tuple[float | None, ...] | None:
+        """Return what MarginMSELoss takes for margins: one number in a triplet, one for each negative in a tuple."""
+        name = self._label(row)
+        if name is None or self._holds_scores(row, name):
+            return None
+        values = row[name] if isinstance(row[name], list) else [row[name]]
+        return tuple(numbers_field(line, {name: values}, name, len(self.texts) - 2, "negatives"))
+
+    def _holds_scores(self, row: Row, name: str) -> bool:
+        """Say whether a label is a score for each document; a column called `scores` is nothing else."""
+        return name == "scores" or (isinstance(row[name], list) and len(row[name]) == len(self.texts) - 1)
+
+    def _label(self, row: Row) -> str | None:
+        return next((name for name in _LABELS if row.get(name) is not None), None)
 
     def _tuple(self, line: Line, row: Row) -> tuple[list[Passage], list[Passage]]:
         names = self.texts[1:]
         texts = [_text(line, row, name) for name in names]
         ids = [_optional_id(line, row, f"{name}_id") for name in names]
-        scores = numbers_field(line, row, "scores", len(names))
+        label = self._label(row)
+        scored = label if label is not None and self._holds_scores(row, label) else "scores"
+        scores = numbers_field(line, row, scored, len(names))
         weights = [None, *_weights(line, row, len(names) - 1)]
         passages = [Passage(*values) for values in zip(texts, ids, scores, weights, strict=True)]
         return passages[:1], passages[1:]

@@ -6,7 +6,7 @@ into `Example`s, which `PartsBuilder` puts together again.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice
 from typing import NamedTuple
@@ -25,6 +25,7 @@ __all__ = [
     "example_of",
     "examples",
     "full_text",
+    "known_margins",
     "used_documents",
     "with_negatives",
 ]
@@ -172,6 +173,32 @@ def example_of(group: TrainingGroup, query: str | None, documents: Mapping[str, 
         text, title = documents.get(doc_id, (None, ""))
         passages.append(Passage(text, doc_id, score, weight, title, proposed))
     return Example(query, group.query_id, tuple(passages[:count]), tuple(passages[count:]), group.margins)
+
+
+def known_margins(
+    positives: Sequence[Score], negatives: Sequence[Score], margins: Sequence[Score] | None
+) -> list[Score]:
+    """Return the margin of each positive over each negative, as in `TrainingGroup`.
+
+    Args:
+        positives: The teacher's score of each positive, or None.
+        negatives: The teacher's score of each negative, or None.
+        margins: The teacher's margins, where it gave some. They come first; where there is none, the difference of two
+            scores is the margin, and where one of those is missing it stays None.
+
+    Example:
+        >>> known_margins([0.5], [0.25, None, 0.1], [None, None, 0.3])
+        [0.25, None, 0.3]
+    """
+    given = iter(margins or (None,) * (len(positives) * len(negatives)))
+    found: list[Score] = []
+    for positive in positives:
+        for negative in negatives:
+            margin = next(given)
+            if margin is None and positive is not None and negative is not None:
+                margin = positive - negative
+            found.append(margin)
+    return found
 
 
 def with_negatives(group: TrainingGroup, count: int) -> TrainingGroup:

@@ -14,7 +14,7 @@ from typing import Any, Literal
 
 import pyarrow.compute as pc
 
-from pyrite.data.formats.examples import Example, Passage, Score, TrainingParts, used_documents
+from pyrite.data.formats.examples import Example, Passage, TrainingParts, known_margins, used_documents
 from pyrite.data.formats.fitting import Holds, Incomplete, Written, fit, written
 from pyrite.data.formats.judgements import unwritable_ids
 from pyrite.data.formats.lines import Line, read_lines, write_lines
@@ -78,21 +78,11 @@ def _fault(group: TrainingGroup) -> str | None:
 
 def _pairs(group: TrainingGroup) -> list[Pair]:
     """Return positive, negative and margin of each pair whose margin is known."""
-    count, scores = len(group.positive_ids), group.teacher_scores
-    margins = iter(group.margins or (None,) * (count * len(group.negative_ids)))
-    pairs = []
-    for p, positive in enumerate(group.positive_ids):
-        for n, negative in enumerate(group.negative_ids):
-            margin = next(margins)
-            if margin is None and scores is not None:
-                margin = _difference(scores[p], scores[count + n])
-            if margin is not None:
-                pairs.append((positive, negative, margin))
-    return pairs
-
-
-def _difference(positive: Score, negative: Score) -> Score:
-    return None if positive is None or negative is None else positive - negative
+    count = len(group.positive_ids)
+    scores = group.teacher_scores or (None,) * (count + len(group.negative_ids))
+    margins = known_margins(scores[:count], scores[count:], group.margins)
+    pairs = ((positive, negative) for positive in group.positive_ids for negative in group.negative_ids)
+    return [(*pair, margin) for pair, margin in zip(pairs, margins, strict=True) if margin is not None]
 
 
 def _lines(group: TrainingGroup) -> Iterator[str]:

@@ -4,8 +4,8 @@ Its trainers read columns by their *order*; only a label column is known by its 
 
 | shape | columns |
 |---|---|
-| triplet | anchor, positive, negative (, scores) |
-| n-tuple | anchor, positive, negative_1 to negative_N (, scores: the positive's first) |
+| triplet | anchor, positive, negative (, scores; or label: the margin) |
+| n-tuple | anchor, positive, negative_1 to negative_N (, scores: the positive's first; or label: N margins) |
 | labeled-pair | anchor, document, label (or score) |
 | labeled-list | anchor, documents, labels (or scores): the positive first |
 """
@@ -15,20 +15,20 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from itertools import islice
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from pyrite.data.formats.columns import ExampleColumns
-from pyrite.data.formats.examples import Example, TrainingParts, examples
+from pyrite.data.formats.examples import Example, Score, TrainingParts, examples, known_margins
 from pyrite.data.formats.fitting import Fitted, Holds, Incomplete, Written, fit, lacks_scores, written
 from pyrite.data.formats.lines import Line
 from pyrite.data.formats.parts import parts_of
 from pyrite.data.formats.rows import check_name, read_rows, write_rows
-from pyrite.data.formats.shapes import ROWS, Row, Shape, fields
+from pyrite.data.formats.shapes import ROWS, Numbers, Row, Shape, fields
 from pyrite.data.records import TrainingGroup
 from pyrite.data.tables import TrainingSet
 from pyrite.errors import Problem
@@ -65,6 +65,20 @@ class SentenceTransformersLayout(Settings):
     scores: bool = False
     """Whether to add the teacher's scores. Beside ids a missing one stays null; without ids they take the
     place of labels, as the trainer wants it."""
+    margins: bool = False
+    """Whether to add the teacher's margins as `label`, which MarginMSELoss trains on: in triplets and n-tuples, in
+    place of scores. A group of which one is missing is incomplete."""
+
+    @model_validator(mode="after")
+    def _has_one_label(self) -> Self:
+        if self.margins and (self.scores or self.shape not in {"triplet", "n-tuple"}):
+            raise ValueError("margins stand in triplets and n-tuples, and not beside scores")
+        return self
+
+    @property
+    def numbers(self) -> Numbers:
+        """What the teacher's numbers are written as."""
+        return "margins" if self.margins else "scores" if self.scores else "none"
 
 
 def write_sentence_transformers(
@@ -111,10 +125,10 @@ def training_batches(
     kept = parts._replace(training_set=fitted.groups)
     weighted = fitted.groups.column("weights").null_count < len(fitted.groups)
     widest = pc.max(pc.list_value_length(fitted.groups.column("negative_ids"))).as_py()
-    schema = pa.schema(fields(layout.shape, widest, layout.ids, layout.scores, weighted))
+    schema = pa.schema(fields(layout.shape, widest, layout.ids, layout.numbers, weighted))
     found = examples(kept)
     count = sum(_row_count(group, layout.shape) for group in fitted.groups.rows())
-    holds = Holds(weights=layout.ids, scores=layout.scores, ids=layout.ids)
+    holds = Holds(weights=layout.ids, scores=layout.scores, margins=layout.margins, ids=layout.ids)
     rows = (row for example in found for row in ROWS[layout.shape](example))
     return schema, _batches(rows, schema), written(parts, fitted, holds, count)
 
@@ -138,7 +152,15 @@ def _fault(group: TrainingGroup, limit: int, layout: SentenceTransformersLayout)
         return f"has {len(group.negative_ids)} negatives, wants {wanted}"
     if layout.scores and not layout.ids and lacks_scores(group):
         return "lacks teacher scores, which a file without ids cannot leave out"
+    if layout.margins and None in _margins(group):
+        return "lacks a margin, or the two scores that one follows from"
     return None
+
+
+def _margins(group: TrainingGroup) -> list[Score]:
+    count = len(group.positive_ids)
+    scores = group.teacher_scores or (None,) * (count + len(group.negative_ids))
+    return known_margins(scores[:count], scores[count:], group.margins)
 
 
 def _row_count(group: TrainingGroup, shape: Shape) -> int:

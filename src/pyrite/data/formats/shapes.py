@@ -7,25 +7,29 @@ from typing import Any, Literal
 
 import pyarrow as pa
 
-from pyrite.data.formats.examples import Example, Passage
+from pyrite.data.formats.examples import Example, Passage, known_margins
 
-__all__ = ["ROWS", "Row", "Shape", "fields"]
+__all__ = ["ROWS", "Numbers", "Row", "Shape", "fields"]
 
 Shape = Literal["triplet", "n-tuple", "labeled-pair", "labeled-list"]
+Numbers = Literal["none", "scores", "margins"]
+"""What a teacher's numbers are written as."""
+
 Row = dict[str, Any]
 
 _TEXT, _NUMBER = pa.string(), pa.float64()
 _TEXTS, _NUMBERS, _LABELS = pa.list_(_TEXT), pa.list_(_NUMBER), pa.list_(pa.int64())
 
 
-def fields(shape: Shape, negatives: int, ids: bool, scores: bool, weights: bool) -> list[tuple[str, pa.DataType]]:
+def fields(shape: Shape, negatives: int, ids: bool, numbers: Numbers, weights: bool) -> list[tuple[str, pa.DataType]]:
     """Return the columns of a shape in their order: texts, labels or scores, then ids and weights.
 
     Args:
         shape: The shape.
         negatives: How many an n-tuple has.
         ids: Whether there are columns of ids.
-        scores: Whether there are scores; without ids they take the place of labels.
+        numbers: Whether there are scores or margins, where there is a place for them; without ids scores take that of
+            labels.
         weights: Whether groups have weights; they stand beside ids only.
     """
     numbered = [f"negative_{number}" for number in range(1, negatives + 1)]
@@ -36,10 +40,12 @@ def fields(shape: Shape, negatives: int, ids: bool, scores: bool, weights: bool)
         "labeled-list": ({"documents": _TEXTS}, ("labels", _LABELS), ("scores", _NUMBERS), ("weights", _NUMBERS)),
     }[shape]
     columns = [("anchor", _TEXT), *texts.items()]
-    if label and (ids or not scores):
+    if label and (ids or numbers != "scores"):
         columns.append(label)
-    if scores:
+    if numbers == "scores":
         columns.append(score)
+    elif numbers == "margins" and not label:
+        columns.append(("label", _NUMBER if shape == "triplet" else _NUMBERS))
     if ids:
         columns += [("query_id", _TEXT), *((_id_name(name), kind) for name, kind in texts.items())]
     return [*columns, weight] if ids and weights else columns
@@ -50,6 +56,7 @@ def _id_name(column: str) -> str:
 
 
 def _triplets(example: Example) -> Iterator[Row]:
+    margins = iter(_margins(example))
     for positive in example.positives:
         for negative in example.negatives:
             yield {
@@ -57,16 +64,19 @@ def _triplets(example: Example) -> Iterator[Row]:
                 **_column("positive", positive),
                 **_column("negative", negative),
                 "scores": _scores([positive, negative]),
+                "label": next(margins),
                 "weight": negative.weight,
             }
 
 
 def _tuples(example: Example) -> Iterator[Row]:
-    for positive in example.positives:
+    margins, width = _margins(example), len(example.negatives)
+    for place, positive in enumerate(example.positives):
         row = {**_anchor(example), **_column("positive", positive)}
         for number, negative in enumerate(example.negatives, start=1):
             row |= _column(f"negative_{number}", negative)
         row["scores"] = _scores([positive, *example.negatives])
+        row["label"] = margins[place * width : (place + 1) * width]
         row["weights"] = _weights(example)
         yield row
 
@@ -111,6 +121,11 @@ def _anchor(example: Example) -> Row:
 
 def _column(name: str, passage: Passage) -> Row:
     return {name: passage.full, _id_name(name): passage.doc_id}
+
+
+def _margins(example: Example) -> list[float | None]:
+    positives, negatives = ([passage.score for passage in side] for side in (example.positives, example.negatives))
+    return known_margins(positives, negatives, example.margins)
 
 
 def _scores(passages: list[Passage]) -> list[float | None] | None:
