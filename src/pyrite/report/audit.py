@@ -51,7 +51,7 @@ class Finding:
         unit: What was counted.
         meaning: What it does to training or to measurements.
         remedy: What to do about it, or, unchecked, how to have it looked for.
-        values: Further numbers by name.
+        values: Further numbers by name; whole ones are counts.
         instances: The first few, in the order of the file.
     """
 
@@ -155,7 +155,7 @@ def audit_text(report: AuditReport) -> str:
 
 def _cells(finding: Finding) -> list[str]:
     share = finding.share
-    values = ", ".join(f"{name} {number(value)}" for name, value in finding.values.items())
+    values = ", ".join(f"{name} {_figure(value)}" for name, value in finding.values.items())
     return [
         finding.severity,
         finding.title,
@@ -164,6 +164,10 @@ def _cells(finding: Finding) -> list[str]:
         "" if share is None or not finding.number else percent(share),
         values,
     ]
+
+
+def _figure(value: float) -> str:
+    return count(value) if isinstance(value, int) else number(value)
 
 
 def _aligned(row: Sequence[str], widths: Sequence[int]) -> str:
@@ -186,6 +190,10 @@ def render_audit(report: AuditReport, title: str | None = None) -> str:
         title=title or f"Audit of {report.source}",
         report=report,
         findings=report.by_severity(),
+        figures={
+            finding.name: {name: _figure(value) for name, value in finding.values.items()}
+            for finding in report.findings
+        },
         instances={finding.name: [_shown(one) for one in finding.instances] for finding in report.findings},
     )
 

@@ -541,3 +541,11 @@ def test_margins_for_margin_mse_are_given_or_follow_from_scores(tmp_path: Path) 
     assert caught.value.problems[0].what == "the query 'q1' lacks a margin, or the two scores that one follows from"
     with pytest.raises(ValueError, match="margins stand in triplets and n-tuples, and not beside scores"):
         SentenceTransformersLayout(margins=True, scores=True)
+
+
+def test_lines_under_the_name_of_one_object_are_told_apart(tmp_path: Path) -> None:
+    (tmp_path / "train.json").write_text(lines({"anchor": "a", "positive": "x", "negative": "y"}))
+    assert guess_format(tmp_path / "train.json") == "sentence-transformers"
+    assert len(read_training_set(tmp_path / "train.json").training_set) == 1
+    (tmp_path / "train.json").write_text(lines({"query": "a", "pos": ["x"], "neg": ["y"]}))
+    assert guess_format(tmp_path / "train.json") == "flag-embedding"

@@ -13,7 +13,7 @@ import pytest
 
 from pyrite.data import Corpus, Document, Qrels, Queries, Query, ScoreKind
 from pyrite.data.formats import KnownTexts
-from pyrite.errors import DataError
+from pyrite.errors import DataError, ModelError
 from pyrite.recipes.audit import AuditSettings, Beside, audit_training_file
 from pyrite.recipes.audit.false_negatives import EncoderScorer
 from pyrite.report.audit import AuditReport
@@ -280,3 +280,30 @@ def test_a_file_that_cannot_be_read_is_told_with_its_lines(tmp_path: Path) -> No
     with pytest.raises(DataError) as caught:
         audit_training_file(tmp_path / "m.jsonl")
     assert {problem.line for problem in caught.value.problems} == {2}
+
+
+def test_scores_that_are_no_numbers_are_refused(tmp_path: Path) -> None:
+    class Broken(MarkScorer):
+        def score(self, pairs: Sequence[tuple[str, str]]) -> np.ndarray:
+            return np.full(len(pairs), np.nan)
+
+    p = Planter(2)
+    p.write(tmp_path / "mined.jsonl")
+    with pytest.raises(ModelError, match="the scorer gave 10 scores that are no finite numbers"):
+        audit_training_file(tmp_path / "mined.jsonl", beside=p.beside(scorer=Broken()))
+
+
+def test_scorers_of_logits_are_held_to_probabilities(tmp_path: Path) -> None:
+    class Logits(MarkScorer):
+        score_kind = ScoreKind.LOGIT
+
+        def score(self, pairs: Sequence[tuple[str, str]]) -> np.ndarray:
+            # The logistic function of 2.2 is .9002, of 2.1 .8909.
+            return np.array([2.2 if "answer" in text else 2.1 for _, text in pairs])
+
+    p = Planter(4)
+    for row in p.take(1):
+        p.negative(row, p.document(p.text() + " answer"))
+    p.write(tmp_path / "mined.jsonl")
+    report = audit_training_file(tmp_path / "mined.jsonl", beside=p.beside(scorer=Logits()))
+    assert report.finding("estimated-false-negatives").values["share above 0.9"] == 1 / 16

@@ -18,7 +18,7 @@ BAD = Finding(
     "negatives",
     "They teach wrong.",
     "Drop them.",
-    {"by id": 2.0},
+    {"by id": 2},
     (INSTANCE,),
 )
 FINE = Finding("rows", "rows twice", "fine", 0, 10, "rows", "They count twice.", "Nothing to do.")
@@ -33,7 +33,7 @@ def test_the_worst_comes_first_and_only_what_is_bad_has_advice() -> None:
         "mined.jsonl (tevatron): 10 rows, 1,234 queries",
         "",
         "severity   what             found  of             share  more",
-        "error      known positives      5  20 negatives  25.0 %  by id 2.000",
+        "error      known positives      5  20 negatives  25.0 %  by id 2",
         "fine       rows twice           0  10 rows",
         "unchecked  high scores                                   none nan",
         "",

@@ -201,7 +201,8 @@ def sentence_transformers_examples(
         SettingsError: The name has no suffix of such a file.
         DataError: The columns have no known shape.
     """
-    check_name(path, *_ENDS)
+    # Elsewhere lines of JSON often lie under the name of one object.
+    check_name(path, *_ENDS, ".json", ".json.gz")
     return examples_of_rows(read_rows(path, problems), str(path))
 
 

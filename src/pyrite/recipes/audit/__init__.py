@@ -97,6 +97,7 @@ def audit_training_file(
 
     Raises:
         DataError: The file cannot be read as that format; each fault is listed with its line.
+        ModelError: The scorer gives scores that are no numbers.
     """
     path, beside, settings = Path(path), beside or Beside(), settings or AuditSettings()
     file_format = file_format or guess_format(path)

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from pyrite.data import ScoreKind
+from pyrite.errors import ModelError
 from pyrite.models.protocols import Encoder, PairScorer
 from pyrite.recipes.audit.mined_set import MinedSet
 from pyrite.report.audit import Finding, Instance, Severity
@@ -142,6 +143,8 @@ def _score(mined: MinedSet, scorer: PairScorer, queries: Sequence[int]) -> list[
             parts.append((query, right, wrong))
             pairs += [(text, mined.documents[document].full) for document in right + wrong]
     scores = scorer.score(pairs) if pairs else np.zeros(0)
+    if not np.isfinite(scores).all():
+        raise ModelError(f"the scorer gave {int((~np.isfinite(scores)).sum())} scores that are no finite numbers")
     found, start = [], 0
     for query, right, wrong in parts:
         middle, stop = start + len(right), start + len(right) + len(wrong)
