@@ -89,17 +89,17 @@ MARGINS = {"gpl", "sentence-transformers margins"}
 
 @st.composite
 def groups(draw: st.DrawFn, query_id: str, doc_ids: list[str]) -> TrainingGroup:
-    """Draw a group that every layout holds: two negatives and a margin for each pair."""
+    """Draw a group that every layout holds: three negatives and a margin for each pair."""
     order = draw(st.permutations(doc_ids))
-    count = draw(st.integers(1, len(order) - 2))
-    scores = draw(st.lists(st.none() | NUMBERS, min_size=count + 2, max_size=count + 2))
-    weights = draw(st.none() | st.tuples(NUMBERS, NUMBERS))
-    margins = draw(st.lists(NUMBERS, min_size=2 * count, max_size=2 * count))
-    sources = draw(st.tuples(SOURCES, SOURCES))
+    count = draw(st.integers(1, len(order) - 3))
+    scores = draw(st.lists(st.none() | NUMBERS, min_size=count + 3, max_size=count + 3))
+    weights = draw(st.none() | st.tuples(NUMBERS, NUMBERS, NUMBERS))
+    margins = draw(st.lists(NUMBERS, min_size=3 * count, max_size=3 * count))
+    sources = draw(st.tuples(SOURCES, SOURCES, SOURCES))
     return TrainingGroup(
         query_id,
         tuple(order[:count]),
-        tuple(order[count : count + 2]),
+        tuple(order[count : count + 3]),
         weights,
         tuple(scores) if any(score is not None for score in scores) else None,
         tuple(margins),
@@ -109,7 +109,7 @@ def groups(draw: st.DrawFn, query_id: str, doc_ids: list[str]) -> TrainingGroup:
 
 @st.composite
 def training_parts(draw: st.DrawFn) -> TrainingParts:
-    doc_ids = draw(st.lists(IDS, min_size=4, max_size=5, unique=True))
+    doc_ids = draw(st.lists(IDS, min_size=4, max_size=6, unique=True))
     query_ids = draw(st.lists(IDS, min_size=1, max_size=3, unique=True))
     return TrainingParts(
         Corpus.from_rows(Document(doc_id, draw(FILLED), draw(TEXTS)) for doc_id in doc_ids),

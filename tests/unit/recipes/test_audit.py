@@ -307,3 +307,14 @@ def test_scorers_of_logits_are_held_to_probabilities(tmp_path: Path) -> None:
     p.write(tmp_path / "mined.jsonl")
     report = audit_training_file(tmp_path / "mined.jsonl", beside=p.beside(scorer=Logits()))
     assert report.finding("estimated-false-negatives").values["share above 0.9"] == 1 / 16
+
+
+def test_a_positive_among_the_negatives_does_not_count_as_near_another(tmp_path: Path) -> None:
+    p = Planter(1)
+    (row,) = p.rows
+    twin = p.document(p.almost(row["pos"][0]))
+    p._fill(row, [*row["pos_id"], twin], [twin, *row["neg_id"]])
+    p.write(tmp_path / "mined.jsonl")
+    report = audit_training_file(tmp_path / "mined.jsonl")
+    assert report.finding("positives-among-negatives").number == 1
+    assert report.finding("near-duplicates-of-positives").number == 0
