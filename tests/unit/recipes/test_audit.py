@@ -202,6 +202,7 @@ def test_ids_alone_say_what_is_missing(tmp_path: Path) -> None:
         "evaluation-documents-among-positives",
         "length-shortcut",
         "look-shortcuts",
+        "source-shortcuts",
     }
 
 
@@ -318,3 +319,16 @@ def test_a_positive_among_the_negatives_does_not_count_as_near_another(tmp_path:
     report = audit_training_file(tmp_path / "mined.jsonl")
     assert report.finding("positives-among-negatives").number == 1
     assert report.finding("near-duplicates-of-positives").number == 0
+
+
+@pytest.mark.parametrize(("mark", "severity", "value"), [("**", "warning", 1.0), ("", "fine", 0.5)])
+def test_a_source_that_gives_itself_away(tmp_path: Path, mark: str, severity: str, value: float) -> None:
+    p = Planter()
+    for row in p.rows:
+        p._fill(row, row["pos_id"], [p.document(p.text() + (mark if place < 2 else "")) for place in range(4)])
+        row["neg_sources"] = [["llm"], ["llm"], ["bm25"], ["bm25", "dense"]]
+    p.write(tmp_path / "mined.jsonl")
+    finding = audit_training_file(tmp_path / "mined.jsonl").finding("source-shortcuts")
+    assert finding.severity == severity
+    assert finding.values["llm"] == pytest.approx(value, abs=0.05)
+    assert set(finding.values) == {"bm25", "dense", "llm"}

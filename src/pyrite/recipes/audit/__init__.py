@@ -34,7 +34,7 @@ from pyrite.recipes.audit.relevance import (
     no_negatives,
     positives_among,
 )
-from pyrite.recipes.audit.shortcuts import length_shortcut, look_shortcuts, separations
+from pyrite.recipes.audit.shortcuts import length_shortcut, look_shortcuts, separations, source_shortcuts
 from pyrite.report.audit import AuditReport
 from pyrite.settings import Settings
 
@@ -126,6 +126,7 @@ def _report(
         evaluation_documents(mined, splits, "positives", shown),
         length_shortcut(mined, shortcuts),
         look_shortcuts(mined, shortcuts),
+        source_shortcuts(mined),
         repeated_rows(mined, shown),
         repeated_negatives(mined, shown),
         near_duplicate_negatives(mined, near, shown),

@@ -75,6 +75,7 @@ class MinedSet:
         rows: The rows, in the order of the file.
         same: For each document, the first one with the same key.
         lines: For each query, the line where it first stands.
+        sources: {what proposed negatives: its pairs of a query and a document, copies as the first of them}.
     """
 
     queries: list[MinedQuery] = field(default_factory=list)
@@ -82,6 +83,7 @@ class MinedSet:
     rows: list[MinedRow] = field(default_factory=list)
     same: list[int] = field(default_factory=list)
     lines: list[int] = field(default_factory=list)
+    sources: dict[str, set[tuple[int, int]]] = field(default_factory=dict)
 
     @classmethod
     def of(cls, found: Iterable[tuple[Line, Example]], known: KnownTexts) -> MinedSet:
@@ -145,6 +147,9 @@ class _Reader:
                 tuple(self._document(passage) for passage in side) for side in (example.positives, example.negatives)
             )
             self._set.rows.append(MinedRow(line.number, query, positives, negatives))
+            for document, passage in zip(negatives, example.negatives, strict=True):
+                for source in passage.sources:
+                    self._set.sources.setdefault(source, set()).add((query, self._set.same[document]))
         return self._set
 
     def _query(self, line: int, example: Example) -> int:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 
 import numpy as np
 
@@ -18,12 +18,13 @@ from pyrite.recipes.audit.mined_set import MinedDocument, MinedSet
 from pyrite.report.audit import Finding, Severity
 from pyrite.seeds import rng
 
-__all__ = ["FEATURES", "length_shortcut", "look_shortcuts", "separations"]
+__all__ = ["FEATURES", "length_shortcut", "look_shortcuts", "separations", "source_shortcuts"]
 
 _MARKUP = re.compile(r"<[^>]{1,40}>|https?://|\[[^\]]*\]\(|```|\*\*|&[a-z]{2,6};")
 _WARNING, _ERROR = 0.15, 0.30
 # Standard deviations of an AUROC that tells nothing, before a difference is one at all.
 _SURE = 4.0
+_FEW = 20
 
 
 def _share(count: Callable[[str], bool]) -> Callable[[MinedDocument], float]:
@@ -68,19 +69,20 @@ def separations(mined: MinedSet) -> dict[str, float] | None:
 
 
 def _side(mined: MinedSet, side: str) -> tuple[np.ndarray, np.ndarray]:
-    """Return the query and the features of each pair: shapes (n,) and (n, features)."""
-    pairs = [
-        (query, document)
-        for query, found in enumerate(getattr(mined, side)())
-        for document in found
-        if mined.documents[document].text is not None
-    ]
+    pairs = [(query, document) for query, found in enumerate(getattr(mined, side)()) for document in found]
+    return _measured(mined, pairs)
+
+
+def _measured(mined: MinedSet, pairs: Iterable[tuple[int, int]]) -> tuple[np.ndarray, np.ndarray]:
+    """Return the query and the features of each pair whose text is at hand: shapes (n,) and (n, features)."""
+    there = [pair for pair in pairs if mined.documents[pair[1]].text is not None]
     measured = {
         document: [measure(mined.documents[document]) for measure in FEATURES.values()]
-        for document in {document for _, document in pairs}
+        for document in {document for _, document in there}
     }
-    values = [measured[document] for _, document in pairs]
-    return np.array([query for query, _ in pairs]), np.array(values, dtype=np.float64).reshape(-1, len(FEATURES))
+    values = [measured[document] for _, document in there]
+    queries = np.array([query for query, _ in there], dtype=np.int64)
+    return queries, np.array(values, dtype=np.float64).reshape(-1, len(FEATURES))
 
 
 def _discriminated(values: np.ndarray, labels: np.ndarray, queries: np.ndarray) -> float:
@@ -150,3 +152,36 @@ def _finding(
     shown = dict(sorted(values.items(), key=lambda pair: (pair[0] != _JOINT, -abs(pair[1] - 0.5)))[:5])
     advice = remedy if worst >= _WARNING else "Nothing to do."
     return Finding(name, title, severity, None, sum(pairs), "pairs", meaning, advice, values=shown)
+
+
+def source_shortcuts(mined: MinedSet) -> Finding:
+    """Say whether the negatives of one source can be told from those of the others by their looks."""
+    name, title = "source-shortcuts", "telling a source's negatives from the others' by how they look"
+    meaning = "Where a source gives itself away (written by a language model, say), a model can learn the source."
+    pairs = sum(map(len, mined.negatives()))
+    if len(mined.sources) < 2:
+        advice = "The file names no two sources of negatives; some formats do."
+        return Finding(name, title, "unchecked", None, pairs, "pairs", meaning, advice)
+    values = {source: _told_apart(mined, source) for source in sorted(mined.sources)}
+    values = {source: value for source, value in values.items() if not math.isnan(value)}
+    if not values:
+        advice = f"No two sources have {_FEW} negatives each whose texts are at hand."
+        return Finding(name, title, "unchecked", None, pairs, "pairs", meaning, advice)
+    worst = max(value - 0.5 for value in values.values())
+    severity: Severity = "warning" if worst >= _ERROR else "note" if worst >= _WARNING else "fine"
+    advice = "Clean all sources the same way, or weigh them." if worst >= _WARNING else "Nothing to do."
+    return Finding(name, title, severity, None, pairs, "pairs", meaning, advice, values=values)
+
+
+def _told_apart(mined: MinedSet, source: str) -> float:
+    """Return the AUROC of telling a source's own negatives from those that it did not propose, all features together.
+
+    nan where one side has fewer than 20 pairs.
+    """
+    own = mined.sources[source]
+    others = set().union(*mined.sources.values()) - own
+    (own_queries, own_values), (queries, values) = (_measured(mined, sorted(pairs)) for pairs in (own, others))
+    if min(len(own_values), len(values)) < _FEW:
+        return math.nan
+    labels = np.concatenate([np.ones(len(own_values)), np.zeros(len(values))])
+    return _discriminated(np.concatenate([own_values, values]), labels, np.concatenate([own_queries, queries]))
