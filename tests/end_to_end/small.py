@@ -6,13 +6,14 @@ import json
 from pathlib import Path
 
 from pyrite.data import TrainingGroup, TrainingSet
-from pyrite.data.formats import GplLayout, TrainingParts, write_beir, write_training_set
+from pyrite.data.formats import GplLayout, TrainingParts, write_beir, write_run, write_training_set
 from pyrite.pipeline.store import Store
+from pyrite.search import LexicalRetriever
 from pyrite.testing.models import write_cross_encoder, write_static_model
 from pyrite.testing.tiny import tiny_collection
 
 PIPELINE = Path(__file__).with_name("small.yaml")
-STEPS = 32
+STEPS = 34
 
 
 def write_inputs(folder: Path) -> None:
@@ -22,6 +23,7 @@ def write_inputs(folder: Path) -> None:
     write_beir(tiny, folder / "tiny")
     write_static_model(folder / "words", texts)
     write_cross_encoder(folder / "cross", texts)
+    write_run(LexicalRetriever().build(tiny.corpus).search(tiny.queries, 4), folder / "elsewhere.run", tag="elastic")
     mined = TrainingSet.from_rows([TrainingGroup("q06", ("ruby",), ("sapphire",), margins=(0.5,))])
     write_training_set(TrainingParts(tiny.corpus, tiny.queries, mined), folder / "mined.tsv", GplLayout())
 

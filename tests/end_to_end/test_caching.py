@@ -31,6 +31,8 @@ ALL = {
     "data",
     "bm25",
     "model-untrained",
+    "random",
+    "elsewhere",
     "mine",
     "rescore",
     "cross",

@@ -13,7 +13,19 @@ from pyrite.pipeline.runs import Runs
 from pyrite.pipeline.store import Store
 from pyrite.settings import parse_settings
 
-__all__ = ["Answers", "Files", "Inputs", "Options", "Qrels", "ResourceOptions", "Sets", "Steps", "Switch", "TextFiles"]
+__all__ = [
+    "Answers",
+    "Files",
+    "Inputs",
+    "Options",
+    "Qrels",
+    "ResourceOptions",
+    "RunFiles",
+    "Sets",
+    "Steps",
+    "Switch",
+    "TextFiles",
+]
 
 _TEXTS = Group("What the file does not say", sort_key=70)
 _COMMON = Group("Common options", sort_key=80)
@@ -26,6 +38,9 @@ Switch = Annotated[bool, Parameter(negative="", show_default=False)]
 
 Inputs = Annotated[tuple[str, ...], Parameter(name="--input"), _Many]
 """NAME=REF, any number of times."""
+
+RunFiles = Annotated[tuple[str, ...], Parameter(name="--run"), _Many]
+"""FILE or NAME=FILE, any number of times."""
 
 Sets = Annotated[tuple[str, ...], Parameter(name="--set"), _Many]
 """PATH=VALUE, any number of times."""

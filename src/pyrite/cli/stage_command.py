@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from pyrite.cli.options import Inputs, Options, ResourceOptions, Sets
+from pyrite.cli.options import Inputs, Options, ResourceOptions, RunFiles, Sets
 from pyrite.cli.pipelines import execute
 from pyrite.cli.replies import Reply
 from pyrite.errors import SettingsError
@@ -45,16 +46,57 @@ def stage_command(kind: str) -> Callable[..., Reply]:
             options: Common options.
             resources: Resources.
         """
-        body = {
-            "stage": kind,
-            "settings": _settings(settings, set_),
-            "inputs": _inputs(input_, options.open_runs()),
-        }
-        document = Document.of({"name": kind, "steps": {kind: body}}, f"pyrite {kind}")
-        plan = build_plan(define_pipeline(document, CATALOG), options.open_store())
-        return _reply(execute(plan, options, resources), plan.steps[kind], options)
+        body = _body(kind, settings, set_, _inputs(input_, options.open_runs()))
+        return _carry_out({kind: body}, kind, options, resources)
 
-    return command
+    return _mine_command if kind == "mine" else command
+
+
+def _mine_command(
+    *,
+    input_: Inputs = (),
+    run: RunFiles = (),
+    set_: Sets = (),
+    settings: Path | None = None,
+    options: Options = _NO_OPTIONS,
+    resources: ResourceOptions = _NO_RESOURCES,
+) -> Reply:
+    """Run one stage.
+
+    Args:
+        input_: NAME=REF: where an input comes from; NAME.KEY=REF for one of many.
+        run: FILE or NAME=FILE: a run in TREC's format, as one more source; FILE goes by its own name.
+        set_: NAME=VALUE: a setting, the value as in a pipeline file; NAME.0.INNER=VALUE inside lists.
+        settings: A YAML file with settings; --set comes on top.
+        options: Common options.
+        resources: Resources.
+    """
+    inputs = _inputs(input_, options.open_runs())
+    steps: dict[str, Json] = {}
+    for text in run:
+        name, file = _named_file(text)
+        step = f"load-run-{len(steps) + 1}"
+        steps[step] = _body("load-run", None, (f"file={json.dumps(file)}",), {})
+        assign(inputs, ["runs", name], f"{step}.run", f"--run {text}")
+    return _carry_out({**steps, "mine": _body("mine", settings, set_, inputs)}, "mine", options, resources)
+
+
+def _named_file(text: str) -> tuple[str, str]:
+    """Take NAME=FILE apart; a file alone goes by its name without endings."""
+    name, equals, file = text.partition("=")
+    if equals and (not name or not file):
+        raise SettingsError(f"--run {text!r}: wants FILE or NAME=FILE, such as elastic=elastic.run")
+    return (name, file) if equals else (Path(text).name.split(".")[0], text)
+
+
+def _body(kind: str, settings: Path | None, assignments: Sequence[str], inputs: dict[str, Json]) -> Json:
+    return {"stage": kind, "settings": _settings(settings, assignments), "inputs": inputs}
+
+
+def _carry_out(steps: dict[str, Json], kind: str, options: Options, resources: ResourceOptions) -> Reply:
+    document = Document.of({"name": kind, "steps": steps}, f"pyrite {kind}")
+    plan = build_plan(define_pipeline(document, CATALOG), options.open_store())
+    return _reply(execute(plan, options, resources), plan.steps[kind], options)
 
 
 def _settings(file: Path | None, assignments: Sequence[str]) -> dict[str, Json]:
@@ -84,7 +126,7 @@ def _inputs(assignments: Sequence[str], runs: Runs) -> dict[str, Json]:
 
 def _reply(finished: FinishedRun, planned: PlannedStep, options: Options) -> Reply:
     outputs = _describe_outputs(options.open_store(), planned)
-    result = finished.result.steps[0]
+    result = finished.result.steps[-1]
     lines = [f"{planned.kind}: {result.status}, {result.seconds:.1f} s"]
     for name, output in outputs.items():
         facts = ", ".join(f"{key}={value}" for key, value in output["summary"].items())

@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from pyrite.data import Candidates, Qrels, Queries, Run
-from pyrite.data.codes import pair_keys
+from pyrite.data import Candidates, Qrels, Queries, Run, ScoreKind
+from pyrite.data.codes import encode, find, positions, row_codes
 from pyrite.errors import DataError
 from pyrite.search.batched import query_blocks
+from pyrite.search.fusion import Fusion, fuse
 from pyrite.search.retriever import Index, Pairs
+from pyrite.search.run_source import RunIndex
 
 __all__ = ["collect_candidates"]
-
-_ORDER = ("query_id", "source", "rank", "doc_id")
 
 
 def collect_candidates(
@@ -25,6 +27,7 @@ def collect_candidates(
     *,
     depth: int,
     grade_threshold: int = 1,
+    fusions: Sequence[Fusion] = (),
     advance: Callable[[int], None] = lambda _: None,
 ) -> Candidates:
     """Search each source for the queries that have a positive, and score the positives by it too.
@@ -38,69 +41,148 @@ def collect_candidates(
         qrels: The judgements.
         depth: How many documents each source proposes, from 1.
         grade_threshold: The lowest grade that makes a positive, from 1.
+        fusions: Sources made of the rankings of others; a positive that none of them ranks scores 0.
         advance: Called with the number of queries searched, once for each source.
 
     Returns:
         The candidates, ordered by query, source and rank; rows of positives that a source did
-        not reach have no rank.
+        not reach have no rank, and no score where the source cannot tell. The metadata count the queries: how many
+        were mined for, how many judged ones have no positive or no text, and for how many each source has nothing.
 
     Raises:
-        DataError: There is no source, the depth is below 1, or no query has a positive.
-        SearchError: A positive is not in an index.
+        DataError: There is no source, two have one name, the depth is below 1, or no query has a positive.
+        SearchError: A positive is not in an index, or a fusion names a source that is not there.
     """
+    names = [*indices, *(fusion.name for fusion in fusions)]
     if not indices:
         raise DataError("mining wants at least one source")
+    if len(set(names)) < len(names):
+        raise DataError(f"names of sources must differ, given: {names}")
     if depth < 1:
         raise DataError(f"the depth of mining is at least 1, not {depth}")
-    positives = qrels.relevant(grade_threshold)
-    wanted = sorted(query_id for query_id in positives.query_ids() if query_id in queries)
-    if not wanted:
-        raise DataError(f"no query has a document of grade {grade_threshold} or more: there is nothing to mine for")
-    asked = queries.select(wanted)
-    pairs = positives.arrow.select(["query_id", "doc_id"])
-    pairs = pairs.filter(pc.is_in(pairs.column("query_id"), pa.array(wanted)))
+    asked = _Asked.of(queries, qrels, grade_threshold)
     # Block by block, in the order of the ids, so that only one block is ever there twice: unsorted and sorted.
-    merged = pa.concat_tables([_of_block(indices, block, pairs, depth, advance) for block in query_blocks(asked)])
-    kinds = {source: str(index.score_kind) for source, index in indices.items()}
-    return Candidates(merged, {"scorers": kinds, "depth": depth, "grade_threshold": grade_threshold})
-
-
-def _of_block(
-    indices: Mapping[str, Index], queries: Queries, positives: pa.Table, depth: int, advance: Callable[[int], None]
-) -> pa.Table:
-    of_block = positives.filter(pc.is_in(positives.column("query_id"), queries.column("query_id").combine_chunks()))
     tables = []
+    nothing = dict.fromkeys(names, len(asked.ids))
+    for block in asked.blocks():
+        runs = _runs(indices, fusions, block.queries, depth, advance)
+        for name, run in runs.items():
+            nothing[name] -= pc.count_distinct(run.column("query_id")).as_py()
+        parts = [_of_source(name, run, block, _scorer(name, indices.get(name))) for name, run in runs.items()]
+        tables.append(_ordered(parts, block.ids))
+    kinds = {name: str(indices[name].score_kind if name in indices else ScoreKind.UNKNOWN) for name in names}
+    metadata = {
+        "scorers": kinds,
+        "depth": depth,
+        "grade_threshold": grade_threshold,
+        "queries": {**asked.counts, "without_candidates": nothing},
+    }
+    return Candidates(pa.concat_tables(tables), metadata)
+
+
+def _runs(
+    indices: Mapping[str, Index],
+    fusions: Sequence[Fusion],
+    queries: Queries,
+    depth: int,
+    advance: Callable[[int], None],
+) -> dict[str, Run]:
+    found: dict[str, Run] = {}
     for source, index in indices.items():
-        tables.append(_of_source(source, index, queries, of_block, index.search(queries, depth)))
+        found[source] = index.search(queries, depth)
         advance(len(queries))
-    return pa.concat_tables(tables).sort_by([(name, "ascending") for name in _ORDER])
+    return found | {fusion.name: fuse(found, fusion, depth) for fusion in fusions}
 
 
-def _of_source(source: str, index: Index, queries: Queries, positives: pa.Table, run: Run) -> pa.Table:
-    found, wanted = pair_keys(run.arrow), pair_keys(positives)
-    unreached = positives.filter(pc.invert(pc.is_in(wanted, value_set=found)))
-    unreached = unreached.sort_by([("query_id", "ascending"), ("doc_id", "ascending")])
-    scores = index.score(queries, Pairs(*(unreached.column(name).to_pylist() for name in ("query_id", "doc_id"))))
-    return pa.concat_tables(
-        [
-            _rows(source, run.arrow, run.column("score"), pc.is_in(found, value_set=wanted)),
-            _rows(source, unreached, pa.array(scores), pa.array([True] * unreached.num_rows, pa.bool_())),
-        ]
-    )
+@dataclass(frozen=True)
+class _Asked:
+    """The queries that are mined for, ordered by id, with their positives as pairs of a query's place and an id."""
 
+    ids: pa.Array
+    queries: Queries
+    query: np.ndarray
+    doc_ids: pa.ChunkedArray
+    counts: dict[str, int]
 
-def _rows(source: str, table: pa.Table, scores: pa.ChunkedArray, is_positive: pa.ChunkedArray) -> pa.Table:
-    count = table.num_rows
-    named = pa.array([source] * count, pa.string())
-    rank = table.column("rank") if "rank" in table.schema.names else pa.nulls(count, pa.int32())
-    return pa.table(
-        {
-            "query_id": table.column("query_id"),
-            "doc_id": table.column("doc_id"),
-            "source": named,
-            "rank": rank,
-            "scorer": named,
-            "score": scores,
-            "is_positive": is_positive,
+    @classmethod
+    def of(cls, queries: Queries, qrels: Qrels, threshold: int) -> _Asked:
+        positives = qrels.relevant(threshold)
+        judged, with_positive = qrels.query_ids(), positives.query_ids()
+        wanted = sorted(query_id for query_id in with_positive if query_id in queries)
+        if not wanted:
+            raise DataError(f"no query has a document of grade {threshold} or more: there is nothing to mine for")
+        ids = pa.array(wanted, pa.string())
+        query = positions(positives.column("query_id"), ids)
+        rows = np.flatnonzero(query >= 0)
+        doc_ids = positives.column("doc_id").take(pa.array(rows))
+        order = np.lexsort((pc.rank(doc_ids, tiebreaker="dense").to_numpy(), query[rows]))
+        counts = {
+            "mined": len(wanted),
+            "without_positive": len(judged) - len(with_positive),
+            "without_text": len(with_positive) - len(wanted),
         }
+        return cls(ids, queries.select(wanted), query[rows][order], doc_ids.take(pa.array(order)), counts)
+
+    def blocks(self) -> Iterator[_Asked]:
+        """Yield the same in blocks of queries."""
+        start = 0
+        for queries in query_blocks(self.queries):
+            first, last = np.searchsorted(self.query, [start, start + len(queries)])
+            ids, doc_ids = self.ids.slice(start, len(queries)), self.doc_ids.slice(first, last - first)
+            yield _Asked(ids, queries, self.query[first:last] - start, doc_ids, {})
+            start += len(queries)
+
+
+def _scorer(source: str, index: Index | None) -> Callable[[Queries, Pairs], np.ndarray]:
+    """Return what scores the positives that a source did not reach: for a fusion a sum over nothing, which is 0."""
+
+    def score(queries: Queries, pairs: Pairs) -> np.ndarray:
+        scores = np.zeros(len(pairs)) if index is None else np.asarray(index.score(queries, pairs), dtype=np.float64)
+        if np.isnan(scores).any() and not isinstance(index, RunIndex):
+            raise DataError(f"the source {source!r} gave a positive a score that is not a number")
+        return scores
+
+    return score
+
+
+def _of_source(
+    source: str, run: Run, asked: _Asked, score: Callable[[Queries, Pairs], np.ndarray]
+) -> tuple[np.ndarray, pa.Table]:
+    """Return the place of each row's query, and the rows: what was found, then the positives that were not."""
+    query = positions(run.column("query_id"), asked.ids)
+    doc, docs = encode(run.column("doc_id"))
+    known = positions(asked.doc_ids, docs)
+    sizes = (len(asked.ids), len(docs) + 1)
+    rows = find(
+        row_codes([(query, sizes[0]), (doc, sizes[1])]),
+        row_codes([(asked.query, sizes[0]), (np.where(known < 0, len(docs), known), sizes[1])]),
     )
+    is_positive = np.zeros(len(run), dtype=bool)
+    is_positive[rows[rows >= 0]] = True
+    unreached = np.flatnonzero(rows < 0)
+    query_ids = asked.ids.take(pa.array(asked.query[unreached]))
+    doc_ids = asked.doc_ids.take(pa.array(unreached)).combine_chunks()
+    scores = score(asked.queries, Pairs(query_ids.to_pylist(), doc_ids.to_pylist()))
+    found = _rows(source, run.arrow, pa.array(is_positive))
+    more = pa.table({"query_id": query_ids, "doc_id": doc_ids, "rank": pa.nulls(len(unreached), pa.int32())})
+    more = more.append_column("score", pa.array(scores, mask=np.isnan(scores)))
+    missed = _rows(source, more, pa.array(np.ones(len(unreached), dtype=bool)))
+    return np.concatenate([query, asked.query[unreached]]), pa.concat_tables([found, missed])
+
+
+def _rows(source: str, table: pa.Table, is_positive: pa.Array) -> pa.Table:
+    named = pa.repeat(source, table.num_rows)
+    columns = {name: table.column(name) for name in ("query_id", "doc_id")}
+    scored = {"scorer": named, "score": table.column("score"), "is_positive": is_positive}
+    return pa.table({**columns, "source": named, "rank": table.column("rank"), **scored})
+
+
+def _ordered(parts: list[tuple[np.ndarray, pa.Table]], ids: pa.Array) -> pa.Table:
+    """Join the rows of all sources, ordered by query, source and rank; the unranked last, by document."""
+    joint = pa.concat_tables([table for _, table in parts])
+    names = sorted(table.column("source")[0].as_py() for _, table in parts if table.num_rows)
+    source = positions(joint.column("source"), pa.array(names))
+    rank = pc.fill_null(joint.column("rank"), np.iinfo(np.int32).max).to_numpy()
+    query = np.concatenate([places for places, _ in parts])
+    # Stable: where ranks are equal, the order that each source gave its rows in stays.
+    return joint.take(pa.array(np.lexsort((rank, row_codes([(query, len(ids)), (source, len(names))])))))

@@ -5,16 +5,19 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from pyrite.data import Candidates, Corpus, Negatives, Qrels, Queries, Removals
+from pyrite.data import Candidates, Corpus, Negatives, Qrels, Queries, Removals, Run
 from pyrite.errors import SettingsError
 from pyrite.mining.audit import Audit
 from pyrite.mining.candidates import collect_candidates
 from pyrite.mining.filters import FilterSettings
 from pyrite.mining.samplers import SamplerSettings, TopSampler
 from pyrite.mining.selection import Masking, Selection, select_negatives
+from pyrite.mining.shortage import Shortage
 from pyrite.models.protocols import PairScorer
+from pyrite.search.fusion import Fusion
 from pyrite.search.rescoring import IdScorer, TextPairScorer, rescore
 from pyrite.search.retriever import Index, Retriever
+from pyrite.search.run_source import RunSource
 
 __all__ = ["HardNegativeMiner", "MiningResult"]
 
@@ -42,17 +45,20 @@ class HardNegativeMiner:
     """Mines hard negatives: searches every source, masks, filters and draws.
 
     Args:
-        sources: Retrievers with different names.
+        sources: Retrievers with different names; runs that another system made, which go by their scorer; and
+            fusions of those, in whose place their parts give no negatives.
         rescorer: Scores all candidates and positives on one scale, for the filters: the name of
             one of the sources, or a `PairScorer` such as a cross-encoder. Without it each
             candidate is compared with the positives by the source that ranked it best.
         filters: Applied in order.
         sampler: Draws from what is left.
         masking: Grade threshold, and what judgements and ids rule out.
+        shortage: What happens to a query with too few candidates left.
 
     Raises:
-        SettingsError: Two sources share a name, `rescorer` names none of them, or is a `PairScorer` beside a source
-            of the name "rescorer".
+        SettingsError: Two sources share a name, `rescorer` names no retriever among them, or is a `PairScorer` beside
+            a source of the name "rescorer".
+        SearchError: A fusion names a source that is not there.
 
     Example:
         >>> from pyrite.mining import MarginFilter, TopSampler
@@ -68,29 +74,36 @@ class HardNegativeMiner:
 
     def __init__(
         self,
-        sources: Sequence[Retriever],
+        sources: Sequence[Retriever | Run | Fusion],
         *,
         rescorer: str | PairScorer | None = None,
         filters: Sequence[FilterSettings] = (),
         sampler: SamplerSettings | None = None,
         masking: Masking | None = None,
+        shortage: Shortage = "fewer",
     ) -> None:
-        self._sources = {source.name: source for source in sources}
-        if len(self._sources) != len(sources):
-            raise SettingsError(f"sources: names must differ, given: {[source.name for source in sources]}")
-        if isinstance(rescorer, str) and rescorer not in self._sources:
-            raise SettingsError(f"rescorer: {rescorer!r} is none of the sources {sorted(self._sources)}")
-        if not isinstance(rescorer, str | None) and _RESCORER in self._sources:
+        named = [RunSource(source) if isinstance(source, Run) else source for source in sources]
+        names = [source.name for source in named]
+        if len(set(names)) != len(names):
+            raise SettingsError(f"sources: names must differ, given: {names}")
+        self._fusions = [source for source in named if isinstance(source, Fusion)]
+        self._sources = {source.name: source for source in named if not isinstance(source, Fusion)}
+        scoring = sorted(name for name, source in self._sources.items() if not isinstance(source, RunSource))
+        if isinstance(rescorer, str) and rescorer not in scoring:
+            raise SettingsError(f"rescorer: {rescorer!r} is none of the sources {scoring}")
+        if not isinstance(rescorer, str | None) and _RESCORER in names:
             raise SettingsError(
                 f"sources: {_RESCORER!r} is what the scores of the rescorer are called; rename the source"
             )
         self._rescorer = rescorer
+        joined = {part for fusion in self._fusions for part in fusion.parts(self._sources)}
         self.selection = Selection(
-            sources=tuple(self._sources),
+            sources=tuple(name for name in names if name not in joined),
             scorer=rescorer if rescorer is None or isinstance(rescorer, str) else _RESCORER,
             filters=tuple(filters),
             sampler=sampler or TopSampler(),
             masking=masking or Masking(),
+            shortage=shortage,
         )
 
     def mine(self, corpus: Corpus, queries: Queries, qrels: Qrels, depth: int = 100) -> MiningResult:
@@ -108,7 +121,9 @@ class HardNegativeMiner:
         """
         indices: dict[str, Index] = {name: source.build(corpus) for name, source in self._sources.items()}
         threshold = self.selection.masking.grade_threshold
-        candidates = collect_candidates(indices, queries, qrels, depth=depth, grade_threshold=threshold)
+        candidates = collect_candidates(
+            indices, queries, qrels, depth=depth, grade_threshold=threshold, fusions=self._fusions
+        )
         if self._rescorer is not None:
             scorer = self._scorer(corpus, indices)
             candidates = rescore(candidates, queries, str(self.selection.scorer), scorer)

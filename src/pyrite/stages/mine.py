@@ -7,11 +7,16 @@ from dataclasses import dataclass
 
 from pydantic import Field
 
-from pyrite.data import Candidates, Qrels, Queries
+from pyrite.data import Candidates, Corpus, Qrels, Queries, Run
+from pyrite.errors import DataError
 from pyrite.mining.candidates import collect_candidates
 from pyrite.pipeline.context import Context
 from pyrite.pipeline.stage import stage
+from pyrite.search.fusion import Fusion
 from pyrite.search.lexical.index import LexicalIndex
+from pyrite.search.random_source import RandomIndex
+from pyrite.search.retriever import Index
+from pyrite.search.run_source import RunSource
 from pyrite.settings import Settings
 from pyrite.stages.artifacts import DenseStore, open_index
 
@@ -25,15 +30,22 @@ class MineSettings(Settings):
     """Documents that each source proposes for a query."""
     grade_threshold: int = Field(default=1, ge=1)
     """The lowest grade that makes a positive."""
+    fusions: tuple[Fusion, ...] = ()
+    """Sources made of the rankings of others by reciprocal ranks, such as {name: hybrid, of: [bm25, dense]}."""
 
 
 @dataclass(frozen=True)
 class MineInputs:
-    """Queries with their judgements, and the sources by name."""
+    """Queries with their judgements, and the sources by name: indices, and runs that other systems made.
+
+    Runs want the corpus, which says whether they are rankings of it.
+    """
 
     queries: Queries
     qrels: Qrels
-    indices: Mapping[str, LexicalIndex | DenseStore]
+    indices: Mapping[str, LexicalIndex | DenseStore | RandomIndex] | None = None
+    runs: Mapping[str, Run] | None = None
+    corpus: Corpus | None = None
 
 
 @dataclass(frozen=True)
@@ -43,22 +55,36 @@ class MineOutputs:
     candidates: Candidates
 
 
-@stage("mine", version=2)
+@stage("mine", version=3)
 def mine(settings: MineSettings, inputs: MineInputs, context: Context) -> MineOutputs:
-    """Collect candidates for each query from several indices, and score the positives by each."""
-    indices = {name: open_index(stored, context.resources) for name, stored in inputs.indices.items()}
-    with context.progress("mine", _searches(inputs), "queries") as advance:
+    """Collect candidates for each query from several indices and runs, and score the positives by each."""
+    sources = _sources(inputs, context)
+    # An upper bound: queries without a positive are left alone.
+    searches = len(inputs.qrels.query_ids()) * len(sources)
+    with context.progress("mine", searches, "queries") as advance:
         candidates = collect_candidates(
-            indices,
+            sources,
             inputs.queries,
             inputs.qrels,
             depth=settings.depth,
             grade_threshold=settings.grade_threshold,
+            fusions=settings.fusions,
             advance=advance,
         )
     return MineOutputs(candidates)
 
 
-def _searches(inputs: MineInputs) -> int:
-    """Return an upper bound: queries without a positive are left alone."""
-    return len(inputs.qrels.query_ids()) * len(inputs.indices)
+def _sources(inputs: MineInputs, context: Context) -> dict[str, Index]:
+    indices, runs = inputs.indices or {}, inputs.runs or {}
+    if twice := sorted(set(indices) & set(runs)):
+        raise DataError(f"indices and runs share the names {', '.join(twice)}; rename the runs")
+    if runs and inputs.corpus is None:
+        raise DataError("runs want the input `corpus`, to say whether they are rankings of it")
+    sources: dict[str, Index] = {
+        name: stored if isinstance(stored, RandomIndex) else open_index(stored, context.resources)
+        for name, stored in indices.items()
+    }
+    for name, run in runs.items():
+        assert inputs.corpus is not None
+        sources[name] = RunSource(run, name).build(inputs.corpus)
+    return sources
