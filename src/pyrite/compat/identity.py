@@ -12,6 +12,9 @@ from pyrite.errors import ArgumentError
 
 __all__ = ["key_of", "model_key", "texts_key"]
 
+# Few enough to stay in the processor's cache.
+_TEXTS_AT_ONCE = 64
+
 
 def key_of(*parts: object) -> str:
     """Return a key of values that JSON can hold: 128 bits in hexadecimal."""
@@ -28,10 +31,17 @@ def texts_key(texts: list[str]) -> str:
     import xxhash
 
     digest = xxhash.xxh3_128()
-    for text in texts:
-        digest.update(text.encode("utf-8", "surrogatepass"))
+    for start in range(0, len(texts), _TEXTS_AT_ONCE):
+        digest.update(_encoded(texts[start : start + _TEXTS_AT_ONCE]))
     digest.update(np.fromiter(map(len, texts), dtype=np.int64, count=len(texts)).tobytes())
     return str(digest.hexdigest())
+
+
+def _encoded(texts: list[str]) -> bytes:
+    try:
+        return b"".join(map(str.encode, texts))
+    except UnicodeEncodeError:  # half of a surrogate pair
+        return b"".join(text.encode("utf-8", "surrogatepass") for text in texts)
 
 
 def model_key(model: Any) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -61,17 +61,20 @@ def read_pairs(dataset: Dataset, columns: Columns, corpus: Iterable[str] | None)
     Raises:
         ArgumentError: A row or a document is no text.
     """
-    places: dict[str, int] = {}
-    for text in corpus if corpus is not None else ():
-        if not isinstance(text, str):
-            raise ArgumentError(f"corpus: wants texts, holds a {type(text).__name__} as number {len(places) + 1}")
-        places.setdefault(text, len(places))
+    given = list(corpus if corpus is not None else ())
+    if not set(map(type, given)) <= {str}:
+        wrong = next(place for place, text in enumerate(given) if not isinstance(text, str))
+        raise ArgumentError(f"corpus: wants texts, holds a {type(given[wrong]).__name__} as number {wrong + 1}")
+    distinct = dict.fromkeys(given)
+    places = dict(zip(distinct, range(len(distinct)), strict=True))
     queries: dict[str, int] = {}
     owners: list[int] = []
     positives: list[int] = []
-    for anchor, positive in _rows(dataset, columns):
-        owners.append(queries.setdefault(anchor, len(queries)))
-        positives.append(places.setdefault(positive, len(places)))
+    for anchors, texts in _batches(dataset, columns):
+        for numbers, some, all_of_them in ((queries, anchors, owners), (places, texts, positives)):
+            for text in dict.fromkeys(some):
+                numbers.setdefault(text, len(numbers))
+            all_of_them.extend(map(numbers.__getitem__, some))
     owner, position = np.array(owners, dtype=np.int64), np.array(positives, dtype=np.int64)
     # The first of equal pairs stays; then by query, each one's positives in the order of the rows.
     _, first = np.unique(owner * len(places) + position, return_index=True)
@@ -88,16 +91,20 @@ def read_pairs(dataset: Dataset, columns: Columns, corpus: Iterable[str] | None)
     )
 
 
-def _rows(dataset: Dataset, columns: Columns) -> Iterator[tuple[str, str]]:
-    number = 0
+def _batches(dataset: Dataset, columns: Columns) -> Iterator[tuple[list[str], list[str]]]:
+    done = 0
     chosen = dataset.select_columns(list(dict.fromkeys((columns.anchor, columns.positive)))).with_format(None)
     for batch in chosen.iter(_ROWS_AT_ONCE):
-        for anchor, positive in zip(batch[columns.anchor], batch[columns.positive], strict=True):
-            number += 1
-            if not isinstance(anchor, str) or not isinstance(positive, str):
-                name, value = (columns.anchor, anchor) if not isinstance(anchor, str) else (columns.positive, positive)
-                raise ArgumentError(
-                    f"dataset, row {number}, column {name!r}: wants a text, holds a {type(value).__name__}; "
-                    "filter such rows out, or name the columns with anchor_column_name and positive_column_name"
-                )
-            yield anchor, positive
+        for name in (columns.anchor, columns.positive):
+            _check_texts(batch[name], name, done)
+        yield batch[columns.anchor], batch[columns.positive]
+        done += len(batch[columns.anchor])
+
+
+def _check_texts(values: list[Any], column: str, before: int) -> None:
+    for place, value in enumerate(values):
+        if not isinstance(value, str):
+            raise ArgumentError(
+                f"dataset, row {before + place + 1}, column {column!r}: wants a text, holds a {type(value).__name__}; "
+                "filter such rows out, or name the columns with anchor_column_name and positive_column_name"
+            )

@@ -99,6 +99,7 @@ class _Gates:
         self._copies = copies
         # A candidate stays below every positive of its query.
         self._lowest = np.minimum.reduceat(positive_scores, pairs.starts[:-1])
+        # Ordered by query, since pairs are.
         self._known = np.sort(pairs.owners * len(pairs.documents) + pairs.positives)
         self._skipped: dict[str, int] = {}
 
@@ -113,7 +114,7 @@ class _Gates:
         scores[positions < 0] = _NONE
         if not self._arguments.include_positives:
             keys = np.arange(rows.start, rows.stop)[:, None] * len(self._pairs.documents) + positions
-            scores[_among(keys, self._known)] = _NONE
+            scores[_among(keys, self._known[self._pairs.of(rows)])] = _NONE
         if self._copies is not None:
             there = scores != _NONE
             self._drop("mask_duplicates", self._copies.mask(rows, positions, there), scores)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import pyarrow as pa
 
+from pyrite.data.fingerprint import fingerprint_arrow
 from pyrite.data.formats.examples import TrainingParts
 from pyrite.data.formats.fitting import Written
 from pyrite.data.formats.lines import Line
@@ -41,7 +42,9 @@ def to_dataset(parts: TrainingParts, layout: SentenceTransformersLayout | None =
     from datasets import Dataset
 
     schema, batches, written = training_batches(parts, layout or SentenceTransformersLayout(ids=False))
-    return Dataset(pa.Table.from_batches(batches, schema)), written
+    table = pa.Table.from_batches(batches, schema)
+    # Without a fingerprint, the library pickles the whole table to find one.
+    return Dataset(table, fingerprint=fingerprint_arrow(table)[:32]), written
 
 
 def from_dataset(dataset: Dataset) -> TrainingParts:
