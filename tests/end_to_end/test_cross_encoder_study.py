@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from safetensors.torch import load_file
 
+from pyrite.data.formats.beir import read_beir
 from pyrite.models.cross_encoder import CrossEncoderScorer
 from pyrite.testing.models import write_cross_encoder
 from pyrite.testing.tiny import tiny_collection
@@ -18,6 +20,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from studies import cross_encoder
 from studies.cross_encoder import Plan, mined_groups, train
+from studies.rescored_medquad import measure
 
 TINY = tiny_collection()
 PLAN = Plan(negatives=2, tokens=32, batch=2, epochs=3, learning_rate=0.01)
@@ -77,3 +80,11 @@ def test_what_is_there_is_not_trained_again(tmp_path: Path, monkeypatch: pytest.
     (tmp_path / "training.json").write_text("{}")
     monkeypatch.setattr(cross_encoder, "train", lambda *_: pytest.fail("it trains"))
     cross_encoder.main(["--folder", str(tmp_path)])
+
+
+@pytest.mark.slow
+def test_the_trained_model_lifts_bm25(trained_cross_encoder: Path, test_data: Callable[[str], Path]) -> None:
+    scorer = CrossEncoderScorer.load(trained_cross_encoder, device="cpu", precision="bf16")
+    before, after, compared = measure(read_beir(test_data("medquad")), scorer, queries=60)
+    assert after > before + 0.1
+    assert compared.p < 0.01
