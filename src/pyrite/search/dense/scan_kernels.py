@@ -94,35 +94,65 @@ def scan(scores: RoughScores, bound: ErrorBound, kept: Survivors, depth: int, pa
     values = np.empty(len(documents.norms), np.float32)
     # One byte for each value, read eight at a time: hardly any word is not 0.
     reach = np.zeros((len(values) + _WORD - 1) // _WORD * _WORD, np.bool_)
+    places = np.empty(len(values) + _WORD, np.int32)
     norm, residual, offset = documents.norms.max(), documents.residuals.max(), np.abs(documents.offsets).max()
+    relative, halved = np.float32(bound.relative), scores.products.itemsize == _HALF_BYTES
     for query in range(part[0], part[1]):
         if kept.crowded[query]:
             continue
-        _read(scores, query, values)
+        row, scale = scores.products[query], scores.query_scales[query]
         margin = bound.per_norm[query] * norm + bound.per_residual[query] * residual
         margin += bound.constant[query] + OFFSET_ERROR * offset
-        relative = np.float32(bound.relative)
-        if kept.floor[query] == -np.inf and len(values) > depth:
+        first = kept.floor[query] == -np.inf and len(values) > depth
+        if halved:
+            _widen(row, values)
+        elif first:
+            _scale(row, documents.scales, scale, values)
+        if first:
             kept.floor[query] = _first_floor(values, documents.offsets, relative, depth) - margin
         elif kept.counts[query] > max(_GROWTH * kept.settled[query], 2 * depth):
             _compact(kept, query, depth)
         bar = np.float32(kept.floor[query] - margin)
-        for i in range(len(values)):
-            reach[i] = values[i] + relative * abs(values[i]) + documents.offsets[i] >= bar
-        kept.crowded[query] = not _keep_those(reach, values, scores, bound, kept, depth, query)
+        if halved:
+            _mark(values, documents.offsets, relative, bar, reach)
+        else:
+            _mark_scaled(row, documents.scales, scale, documents.offsets, bar, reach)
+        count = _places(reach, places)
+        if count > 0:
+            if not halved:
+                for i in places[:count]:
+                    values[i] = np.float32(row[i]) * (documents.scales[i] * scale)
+            kept.crowded[query] = not _keep_those(places[:count], values, scores, bound, kept, depth, query)
 
 
 @compiled
-def _read(scores: RoughScores, query: int, values: np.ndarray) -> None:
-    """Give the scores of one query as float32."""
-    row, scales, scale = scores.products[query], scores.documents.scales, scores.query_scales[query]
-    if row.itemsize == _HALF_BYTES:
-        bits = values.view(np.uint32)
-        for i in range(len(values)):
-            bits[i] = np.uint32(row[i]) << np.uint32(16)
-    else:
-        for i in range(len(values)):
-            values[i] = np.float32(row[i]) * (scales[i] * scale)
+def _widen(row: np.ndarray, values: np.ndarray) -> None:
+    """Turn bfloat16 into float32."""
+    bits = values.view(np.uint32)
+    for i in range(len(values)):
+        bits[i] = np.uint32(row[i]) << np.uint32(16)
+
+
+@compiled
+def _scale(row: np.ndarray, scales: np.ndarray, scale: np.float32, values: np.ndarray) -> None:
+    for i in range(len(values)):
+        values[i] = np.float32(row[i]) * (scales[i] * scale)
+
+
+@compiled
+def _mark(values: np.ndarray, offsets: np.ndarray, relative: np.float32, bar: np.float32, reach: np.ndarray) -> None:
+    """Say which scores reach a bar, their own rounding granted."""
+    for i in range(len(values)):
+        reach[i] = values[i] + relative * abs(values[i]) + offsets[i] >= bar
+
+
+@compiled
+def _mark_scaled(
+    row: np.ndarray, scales: np.ndarray, scale: np.float32, offsets: np.ndarray, bar: np.float32, reach: np.ndarray
+) -> None:
+    """Say which scores reach a bar, without writing them down."""
+    for i in range(len(scales)):
+        reach[i] = np.float32(row[i]) * (scales[i] * scale) + offsets[i] >= bar
 
 
 @compiled
@@ -131,16 +161,16 @@ def _first_floor(values: np.ndarray, offsets: np.ndarray, relative: np.float32, 
     lowest = np.empty_like(values)
     for i in range(len(values)):
         lowest[i] = values[i] - relative * abs(values[i]) + offsets[i]
-    return _floor(lowest, depth)
+    return _floor(lowest, lowest.min(), depth)
 
 
 @compiled
-def _floor(values: np.ndarray, depth: int) -> float:
+def _floor(values: np.ndarray, low: float, depth: int) -> float:
     """Return a number that at least `depth` of the values reach, little below the highest such number.
 
-    By bisection: counting what reaches a number takes no branches, which makes it faster than a partial sort.
+    They do reach `low`. By bisection: counting what reaches a number takes no branches, which makes it faster than a partial sort.
     """
-    low, high = np.float64(values.min()), np.float64(values.max())
+    low, high = np.float64(low), np.float64(values.max())
     for _ in range(_BISECTIONS):
         middle = low + (high - low) / 2
         reached = 0
@@ -157,7 +187,7 @@ def _floor(values: np.ndarray, depth: int) -> float:
 
 @compiled
 def _keep_those(
-    reach: np.ndarray,
+    places: np.ndarray,
     values: np.ndarray,
     scores: RoughScores,
     bound: ErrorBound,
@@ -165,14 +195,12 @@ def _keep_those(
     depth: int,
     query: int,
 ) -> bool:
-    """Keep the documents that reach the threshold; say whether there was room for all."""
+    """Keep the documents at these places; say whether there was room for all."""
     documents = scores.documents
     lower, upper, rows = kept.lower[query], kept.upper[query], kept.rows[query]
     count, floor = kept.counts[query], kept.floor[query]
     per_norm, per_residual, constant = bound.per_norm[query], bound.per_residual[query], bound.constant[query]
-    reached = np.empty(len(values) + _WORD, np.int32)
-    for place in range(_places(reach, reached)):
-        i = reached[place]
+    for i in places:
         offset = np.float64(documents.offsets[i])
         error = per_norm * documents.norms[i] + per_residual * documents.residuals[i] + constant
         error += bound.relative * abs(np.float64(values[i])) + OFFSET_ERROR * abs(offset)
@@ -219,8 +247,9 @@ def _compact(kept: Survivors, query: int, depth: int) -> None:
     count = kept.counts[query]
     if count <= depth:
         return
-    kept.floor[query] = max(_floor(kept.lower[query, :count], depth), kept.floor[query])
-    lower, upper, rows, floor = kept.lower[query], kept.upper[query], kept.rows[query], kept.floor[query]
+    lower, upper, rows = kept.lower[query], kept.upper[query], kept.rows[query]
+    floor = _floor(lower[:count], max(kept.floor[query], lower[:count].min()), depth)
+    kept.floor[query] = floor
     place = 0
     for i in range(count):
         lower[place], upper[place], rows[place] = lower[i], upper[i], rows[i]
