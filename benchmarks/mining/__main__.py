@@ -8,7 +8,7 @@ import sys
 
 import benchmarks.mining
 
-NOT_BENCHMARKS = {"__main__", "grown"}
+NOT_BENCHMARKS = {"__main__", "grown", "vectors"}
 
 
 def main() -> None:
