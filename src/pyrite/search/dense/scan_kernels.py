@@ -117,12 +117,10 @@ def scan(scores: RoughScores, bound: ErrorBound, kept: Survivors, depth: int, pa
             _mark(values, documents.offsets, relative, bar, reach)
         else:
             _mark_scaled(row, documents.scales, scale, documents.offsets, bar, reach)
-        count = _places(reach, places)
-        if count > 0:
-            if not halved:
-                for i in places[:count]:
-                    values[i] = np.float32(row[i]) * (documents.scales[i] * scale)
-            kept.crowded[query] = not _keep_those(places[:count], values, scores, bound, kept, depth, query)
+        found = places[: _places(reach, places)]
+        if not halved:
+            _scale_at(found, row, documents.scales, scale, values)
+        kept.crowded[query] = not _keep_those(found, values, scores, bound, kept, depth, query)
 
 
 @compiled
@@ -136,6 +134,12 @@ def _widen(row: np.ndarray, values: np.ndarray) -> None:
 @compiled
 def _scale(row: np.ndarray, scales: np.ndarray, scale: np.float32, values: np.ndarray) -> None:
     for i in range(len(values)):
+        values[i] = np.float32(row[i]) * (scales[i] * scale)
+
+
+@compiled
+def _scale_at(places: np.ndarray, row: np.ndarray, scales: np.ndarray, scale: np.float32, values: np.ndarray) -> None:
+    for i in places:
         values[i] = np.float32(row[i]) * (scales[i] * scale)
 
 
@@ -168,7 +172,8 @@ def _first_floor(values: np.ndarray, offsets: np.ndarray, relative: np.float32, 
 def _floor(values: np.ndarray, low: float, depth: int) -> float:
     """Return a number that at least `depth` of the values reach, little below the highest such number.
 
-    They do reach `low`. By bisection: counting what reaches a number takes no branches, which makes it faster than a partial sort.
+    They do reach `low`. By bisection: counting what reaches a number takes no branches, which makes it faster than a
+    partial sort.
     """
     low, high = np.float64(low), np.float64(values.max())
     for _ in range(_BISECTIONS):
