@@ -166,4 +166,4 @@ def test_precision_is_a_transformers(pyrite: Any, small_folder: Path, server: Em
         (small_folder / file).read_text().replace("stage: embed\n", "stage: embed\n    settings: {precision: bf16}\n")
     )
     (small_folder / file).write_text(text)
-    assert "only a transformer can be told what to compute in" in pyrite("run", file).err
+    assert "only a transformer can be told how to compute" in pyrite("run", file).err

@@ -14,7 +14,7 @@ from pyrite.errors import ModelError
 from pyrite.extras import locate
 from pyrite.models.folder import ModelFolder
 from pyrite.models.packed_linear import pack_linear_layers
-from pyrite.models.precision import Precision
+from pyrite.models.precision import Arithmetic, Backend, Precision
 from pyrite.models.prompts import family_prompts, own_prompts
 from pyrite.models.protocols import Role
 from pyrite.models.settings import EncoderSettings, Prompts, SentenceTransformerSettings
@@ -52,6 +52,7 @@ class SentenceEncoder:
     def __init__(self, model: SentenceTransformer, prompts: Prompts, batch_size: int, weights: Json) -> None:
         self._model = model
         self._weights = weights
+        self._computed = str(next(iter(model.parameters())).dtype)
         self.prompts = prompts
         self.batch_size = batch_size
 
@@ -63,6 +64,7 @@ class SentenceEncoder:
         prompts: Literal["auto", "none"] | Prompts = "auto",
         device: str = "auto",
         precision: Precision = "fp32",
+        backend: Backend = "torch",
         max_length: int | None = None,
         batch_size: int = 64,
     ) -> SentenceEncoder:
@@ -73,18 +75,28 @@ class SentenceEncoder:
             prompts: `auto` for the model's own or its family's, `none`, or the two texts.
             device: `auto`, `cpu`, `cuda` or `cuda:N`.
             precision: What a transformer computes in.
+            backend: What runs a transformer; all but torch on a CPU alone.
             max_length: Tokens after which a text is cut; the model's own where None.
             batch_size: Texts encoded at once.
 
         Raises:
-            ModelError: It cannot be loaded.
+            ModelError: It cannot be loaded, or not run so.
+            MissingExtraError: The backend is not installed.
         """
         settings = SentenceTransformerSettings(model=str(model), prompts=prompts, max_length=max_length)
-        loaded = load_sentence_transformer(settings, device=device, precision=precision)
+        by_torch = backend == "torch"
+        if not by_torch and device == "auto":
+            device = "cpu"
+        loaded = load_sentence_transformer(settings, device=device, precision=precision if by_torch else "fp32")
         folder = settings.local_folder()
         weights = ModelFolder(folder).fingerprint() if folder else {"name": str(model), "commit": _commit(loaded)}
         encoder = cls(loaded, Prompts.model_validate(_prompts_of(loaded)), batch_size, weights)
-        if loaded.device.type == "cpu" and not encoder.is_static:
+        if not by_torch:
+            from pyrite.models.exported import run_by_backend
+
+            run_by_backend(loaded, Arithmetic(precision=precision, backend=backend))
+            encoder._computed = f"{precision} by {backend}"
+        elif loaded.device.type == "cpu" and not encoder.is_static:
             pack_linear_layers(loaded)
         return encoder
 
@@ -147,7 +159,7 @@ class SentenceEncoder:
             "prompts": self.prompts.identity(),
             "pooling": pooling,
             "max_length": None if self.is_static else length,
-            "precision": str(next(iter(self._model.parameters())).dtype),
+            "precision": self._computed,
         }
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from pyrite.data import Corpus, Queries
 from pyrite.errors import ModelError
 from pyrite.models.folder import ModelFolder
-from pyrite.models.precision import Precision
+from pyrite.models.precision import Arithmetic
 from pyrite.models.protocols import Encoder
 from pyrite.models.settings import EncoderSettings, OpenAISettings, PrecomputedSettings
 
@@ -50,26 +50,30 @@ def bring_encoder(
 
 
 def open_encoder(
-    model: ModelFolder, *, device: str = "auto", precision: Precision = "fp32", batch_size: int = 64
+    model: ModelFolder, *, device: str = "auto", arithmetic: Arithmetic | None = None, batch_size: int = 64
 ) -> Encoder:
     """Return the encoder of a folder that `bring_encoder` or a trainer wrote.
 
     Args:
         model: The folder.
         device: `auto`, `cpu`, `cuda` or `cuda:N`; for a transformer.
-        precision: What a transformer computes in.
+        arithmetic: How a transformer computes; in fp32 by torch where None.
         batch_size: How many texts of full length a transformer reads at once.
 
     Raises:
-        ModelError: It cannot be loaded, or cannot compute in that precision.
+        ModelError: It cannot be loaded, or cannot compute so.
     """
+    how = arithmetic or Arithmetic()
     if model.type == "sentence-transformers":
         from pyrite.models.sentence_encoder import SentenceEncoder
 
-        return SentenceEncoder.load(model.path, device=device, precision=precision, batch_size=batch_size)
-    if precision != "fp32":
+        return SentenceEncoder.load(
+            model.path, device=device, precision=how.precision, backend=how.backend, batch_size=batch_size
+        )
+    if how != Arithmetic():
         raise ModelError(
-            f"precision {precision}: only a transformer can be told what to compute in, not {model.type!r}"
+            f"precision {how.precision}, backend {how.backend}: only a transformer can be told how to compute, not an "
+            f"encoder of type {model.type!r}"
         )
     if model.type == "openai":
         from pyrite.models.endpoint import EndpointEncoder

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
     from torch import Tensor
 
-__all__ = ["encode_texts"]
+__all__ = ["encode_texts", "is_plain"]
 
 _COLUMNS = {"input_ids", "attention_mask", "token_type_ids"}
 # So many texts are tokenised, and their vectors kept on the device, before the next ones.
@@ -44,7 +44,7 @@ def encode_texts(model: SentenceTransformer, texts: Sequence[str], prompt: str, 
     Returns:
         float32, shape (len(texts), dimension), or None.
     """
-    if not _is_plain(model):
+    if not is_plain(model):
         return None
     blocks = []
     for start in range(0, len(texts), _TEXTS_AT_ONCE):
@@ -55,7 +55,7 @@ def encode_texts(model: SentenceTransformer, texts: Sequence[str], prompt: str, 
     return np.concatenate(blocks)
 
 
-def _is_plain(model: SentenceTransformer) -> bool:
+def is_plain(model: SentenceTransformer) -> bool:
     """Say whether the first module is a transformer over tokens that the library pads as we do."""
     from sentence_transformers.base.modules import Transformer
 

@@ -10,13 +10,13 @@ from typing import Any, ClassVar, Self
 from pyrite.data.files import link_tree
 from pyrite.errors import StoreError
 from pyrite.models.folder import ModelFolder
-from pyrite.models.precision import Precision
+from pyrite.models.precision import Arithmetic
 from pyrite.models.stored import open_encoder
 from pyrite.pipeline.context import Resources
 from pyrite.search.dense.index import DenseEngine, DenseIndex
 from pyrite.search.lexical.index import LexicalIndex
 from pyrite.search.retriever import Index
-from pyrite.settings import canonical_hash, content_hash
+from pyrite.settings import canonical_hash, content_hash, parse_settings
 
 __all__ = ["Choice", "DenseStore", "Files", "open_index"]
 
@@ -28,12 +28,12 @@ class DenseStore:
     Attributes:
         index: The embeddings; its encoder is attached by `ready`.
         model: The encoder's folder, in the store.
-        precision: What a transformer computes in.
+        arithmetic: How a transformer computes.
     """
 
     index: DenseIndex
     model: ModelFolder
-    precision: Precision
+    arithmetic: Arithmetic
 
     kind: ClassVar[str] = "dense_index"
 
@@ -41,7 +41,8 @@ class DenseStore:
     def open(cls, folder: Path) -> Self:
         """Open what `save` wrote."""
         head = json.loads((folder / "encoder.json").read_text(encoding="utf-8"))
-        return cls(DenseIndex.open(folder / "index"), ModelFolder.open(folder / "model"), head["precision"])
+        arithmetic = parse_settings(Arithmetic, head, str(folder / "encoder.json"))
+        return cls(DenseIndex.open(folder / "index"), ModelFolder.open(folder / "model"), arithmetic)
 
     def save(self, folder: Path) -> None:
         """Write index and model; files that lie in the store already are linked, not copied."""
@@ -49,11 +50,11 @@ class DenseStore:
             (folder / name).mkdir(parents=True, exist_ok=True)
         self.index.save(folder / "index")
         link_tree(self.model.path, folder / "model")
-        (folder / "encoder.json").write_text(json.dumps({"precision": self.precision}), encoding="utf-8")
+        (folder / "encoder.json").write_text(self.arithmetic.model_dump_json(), encoding="utf-8")
 
     def fingerprint(self) -> str:
         """Return a hash of the vectors and of the model."""
-        return canonical_hash([self.index.fingerprint(), self.model.fingerprint(), self.precision])
+        return canonical_hash([self.index.fingerprint(), self.model.fingerprint(), self.arithmetic])
 
     def summary(self) -> dict[str, Any]:
         """Return documents, dimension and engine."""
@@ -61,14 +62,14 @@ class DenseStore:
 
     def with_engine(self, engine: DenseEngine) -> DenseStore:
         """Return the same embeddings searched by another engine."""
-        return DenseStore(DenseIndex(self.index.embeddings, None, engine=engine), self.model, self.precision)
+        return DenseStore(DenseIndex(self.index.embeddings, None, engine=engine), self.model, self.arithmetic)
 
     def ready(self, resources: Resources) -> DenseIndex:
         """Return the index with its encoder loaded."""
         encoder = open_encoder(
             self.model,
             device=resources.device,
-            precision=self.precision,
+            arithmetic=self.arithmetic,
             batch_size=resources.encode_batch_size,
         )
         self.index.attach(encoder)

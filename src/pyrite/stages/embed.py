@@ -6,24 +6,20 @@ from dataclasses import dataclass
 
 from pyrite.data import Corpus
 from pyrite.models.folder import ModelFolder
-from pyrite.models.precision import Precision
+from pyrite.models.precision import Arithmetic
 from pyrite.models.stored import open_encoder
 from pyrite.pipeline.context import Context
 from pyrite.pipeline.stage import stage
 from pyrite.search.dense.embeddings import join_shards, shard_ranges
 from pyrite.search.dense.index import DenseIndex
 from pyrite.search.dense.vector_folder import VectorFolder
-from pyrite.settings import Settings
 from pyrite.stages.artifacts import DenseStore
 
 __all__ = ["EmbedInputs", "EmbedOutputs", "EmbedSettings", "embed"]
 
 
-class EmbedSettings(Settings):
+class EmbedSettings(Arithmetic):
     """How to encode. Batch, shard size and device are resources, outside the key."""
-
-    precision: Precision = "fp32"
-    """What a transformer computes in: `fp32`, `bf16` or `fp16`."""
 
 
 @dataclass(frozen=True)
@@ -45,10 +41,11 @@ class EmbedOutputs:
 def embed(settings: EmbedSettings, inputs: EmbedInputs, context: Context) -> EmbedOutputs:
     """Encode a corpus into vectors, shard by shard; texts that the store has vectors of are not encoded again."""
     resources = context.resources
+    arithmetic = Arithmetic(precision=settings.precision, backend=settings.backend)
     encoder = open_encoder(
         inputs.model,
         device=resources.device,
-        precision=settings.precision,
+        arithmetic=arithmetic,
         batch_size=resources.encode_batch_size,
     )
     corpus = inputs.corpus
@@ -57,4 +54,4 @@ def embed(settings: EmbedSettings, inputs: EmbedInputs, context: Context) -> Emb
     with context.progress("encode", len(corpus), "documents") as advance:
         shards = context.map_shards("embeddings", ranges, vectors.write, advance)
     embeddings = join_shards(encoder, corpus, shards)
-    return EmbedOutputs(DenseStore(DenseIndex(embeddings, None), inputs.model, settings.precision))
+    return EmbedOutputs(DenseStore(DenseIndex(embeddings, None), inputs.model, arithmetic))
