@@ -132,8 +132,10 @@ def _search(
     arrays: PostingArrays, lists: _Lists, size: int, block: _Block, rows: np.ndarray, scores: np.ndarray
 ) -> int:
     count, bar = 0, -np.inf
-    for start in range(0, size, _BLOCK):
-        stop = min(start + _BLOCK, size)
+    start, stop, width = 0, 0, 2048
+    while stop < size:
+        start, stop = stop, min(stop + width, size)
+        width = min(2 * width, _BLOCK)
         needed, found = 0, 0
         while needed < len(lists.terms) and lists.rests[needed] > bar:
             found = _add(arrays, lists, needed, start, stop, block, found)
