@@ -94,6 +94,13 @@ def test_no_positive_or_copy_leaves_as_a_negative(
 def test_every_stage_has_a_command_that_works_alone(stage: Stage, rescored: dict[str, str], tmp_path: Path) -> None:
     refs = rescored
     texts = {name: refs[name] for name in ("corpus", "queries")}
+    (tmp_path / "elastic.run").write_text("q1 Q0 other-7 1 3.5 elastic\nq2 Q0 twin-a 1 2.5 elastic\n")
+    elastic = stage("load-run", "file=elastic.run", "score_kind=bm25")["run"]["ref"]
+    random = stage("index-random", corpus=refs["corpus"])["index"]["ref"]
+    mined = stage("mine", "depth=5", qrels=refs["train"], indices__random=random, runs__elastic=elastic, **texts)[
+        "candidates"
+    ]
+    assert mined["summary"]["scorers"]["elastic"] == "bm25"
     cross = stage("scorer", "scorer={type: cross-encoder, model: cross}")["scorer"]["ref"]
     rescored = stage("rescore", "scorer=cross", candidates=refs["candidates"], model=cross, **texts)["candidates"][
         "ref"

@@ -55,7 +55,7 @@ def test_the_wheel_holds_the_package_and_its_data(wheel: Path) -> None:
     wanted = {
         path.relative_to(source).as_posix()
         for path in (source / "pyrite").rglob("*")
-        if path.is_file() and path.suffix != ".pyc" and not path.name.startswith(".")
+        if path.is_file() and "__pycache__" not in path.parts and not path.name.startswith(".")
     }
     assert wanted <= inside
     assert {"pyrite/py.typed", "pyrite/examples/demo.yaml"} <= inside
