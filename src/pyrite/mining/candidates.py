@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,12 +12,12 @@ import pyarrow.compute as pc
 from pyrite.data import Candidates, Qrels, Queries, Run, ScoreKind
 from pyrite.data.codes import encode, find, positions, row_codes
 from pyrite.errors import DataError
-from pyrite.search.batched import query_blocks
+from pyrite.search.batched import query_ranges
 from pyrite.search.fusion import Fusion, fuse
 from pyrite.search.retriever import Index, Pairs
 from pyrite.search.run_source import RunIndex
 
-__all__ = ["collect_candidates"]
+__all__ = ["CandidateCollection", "collect_candidates"]
 
 
 def collect_candidates(
@@ -53,31 +53,74 @@ def collect_candidates(
         DataError: There is no source, two have one name, the depth is below 1, or no query has a positive.
         SearchError: A positive is not in an index, or a fusion names a source that is not there.
     """
-    names = [*indices, *(fusion.name for fusion in fusions)]
-    if not indices:
-        raise DataError("mining wants at least one source")
-    if len(set(names)) < len(names):
-        raise DataError(f"names of sources must differ, given: {names}")
-    if depth < 1:
-        raise DataError(f"the depth of mining is at least 1, not {depth}")
-    asked = _Asked.of(queries, qrels, grade_threshold)
-    # Block by block, in the order of the ids, so that only one block is ever there twice: unsorted and sorted.
-    tables = []
-    nothing = dict.fromkeys(names, len(asked.ids))
-    for block in asked.blocks():
-        runs = _runs(indices, fusions, block.queries, depth, advance)
-        for name, run in runs.items():
-            nothing[name] -= pc.count_distinct(run.column("query_id")).as_py()
-        parts = [_of_source(name, run, block, _scorer(name, indices.get(name))) for name, run in runs.items()]
-        tables.append(_ordered(parts, block.ids))
-    kinds = {name: str(indices[name].score_kind if name in indices else ScoreKind.UNKNOWN) for name in names}
-    metadata = {
-        "scorers": kinds,
-        "depth": depth,
-        "grade_threshold": grade_threshold,
-        "queries": {**asked.counts, "without_candidates": nothing},
-    }
-    return Candidates(pa.concat_tables(tables), metadata)
+    collection = CandidateCollection(
+        indices, queries, qrels, depth=depth, grade_threshold=grade_threshold, fusions=fusions
+    )
+    return collection.join([collection.collect(rows, advance) for rows in collection.blocks])
+
+
+class CandidateCollection:
+    """The same in parts, so that each can be kept before the next one is searched for.
+
+    Args:
+        indices: As in `collect_candidates`, and so are the others.
+        queries: The queries.
+        qrels: The judgements.
+        depth: How many documents each source proposes, from 1.
+        grade_threshold: The lowest grade that makes a positive, from 1.
+        fusions: Sources made of the rankings of others.
+
+    Raises:
+        DataError: There is no source, two have one name, the depth is below 1, or no query has a positive.
+    """
+
+    def __init__(
+        self,
+        indices: Mapping[str, Index],
+        queries: Queries,
+        qrels: Qrels,
+        *,
+        depth: int,
+        grade_threshold: int = 1,
+        fusions: Sequence[Fusion] = (),
+    ) -> None:
+        self._names = [*indices, *(fusion.name for fusion in fusions)]
+        if not indices:
+            raise DataError("mining wants at least one source")
+        if len(set(self._names)) < len(self._names):
+            raise DataError(f"names of sources must differ, given: {self._names}")
+        if depth < 1:
+            raise DataError(f"the depth of mining is at least 1, not {depth}")
+        self._indices, self._fusions, self._depth = indices, fusions, depth
+        self._asked = _Asked.of(queries, qrels, grade_threshold)
+        kinds = {name: str(indices[name].score_kind if name in indices else ScoreKind.UNKNOWN) for name in self._names}
+        self._metadata = {"scorers": kinds, "depth": depth, "grade_threshold": grade_threshold}
+
+    @property
+    def blocks(self) -> list[range]:
+        """The parts: places of queries in the order of their ids, so that the order of the rows changes nothing."""
+        return query_ranges(len(self._asked.ids))
+
+    def collect(self, rows: range, advance: Callable[[int], None] = lambda _: None) -> Candidates:
+        """Search for the queries of one part; only one is ever in memory twice, unsorted and sorted.
+
+        Raises:
+            SearchError: A positive is not in an index, or a fusion names a source that is not there.
+            DataError: A source gave a positive a score that is not a number.
+        """
+        block = self._asked.part(rows)
+        runs = _runs(self._indices, self._fusions, block.queries, self._depth, advance)
+        nothing = {
+            name: len(block.ids) - pc.count_distinct(run.column("query_id")).as_py() for name, run in runs.items()
+        }
+        parts = [_of_source(name, run, block, _scorer(name, self._indices.get(name))) for name, run in runs.items()]
+        return Candidates(_ordered(parts, block.ids), {**self._metadata, "without_candidates": nothing})
+
+    def join(self, parts: Sequence[Candidates]) -> Candidates:
+        """Return all parts as one table, in their order."""
+        nothing = {name: sum(part.metadata["without_candidates"][name] for part in parts) for name in self._names}
+        counts = {**self._asked.counts, "without_candidates": nothing}
+        return Candidates(pa.concat_tables([part.arrow for part in parts]), {**self._metadata, "queries": counts})
 
 
 def _runs(
@@ -123,14 +166,11 @@ class _Asked:
         }
         return cls(ids, queries.select(wanted), query[rows][order], doc_ids.take(pa.array(order)), counts)
 
-    def blocks(self) -> Iterator[_Asked]:
-        """Yield the same in blocks of queries."""
-        start = 0
-        for queries in query_blocks(self.queries):
-            first, last = np.searchsorted(self.query, [start, start + len(queries)])
-            ids, doc_ids = self.ids.slice(start, len(queries)), self.doc_ids.slice(first, last - first)
-            yield _Asked(ids, queries, self.query[first:last] - start, doc_ids, {})
-            start += len(queries)
+    def part(self, rows: range) -> _Asked:
+        """Return the same of some queries."""
+        first, last = np.searchsorted(self.query, [rows.start, rows.stop])
+        ids, doc_ids = self.ids.slice(rows.start, len(rows)), self.doc_ids.slice(first, last - first)
+        return _Asked(ids, self.queries.select(ids.to_pylist()), self.query[first:last] - rows.start, doc_ids, {})
 
 
 def _scorer(source: str, index: Index | None) -> Callable[[Queries, Pairs], np.ndarray]:

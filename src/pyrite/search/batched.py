@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import pyarrow as pa
 
@@ -10,27 +10,22 @@ from pyrite.data import Queries, Run
 from pyrite.errors import SearchError
 from pyrite.search.retriever import Index
 
-__all__ = ["query_blocks", "search_in_blocks"]
+__all__ = ["query_ranges", "search_in_blocks"]
 
 _BLOCK = 1024
 
 
-def query_blocks(queries: Queries) -> Iterator[Queries]:
-    """Yield the queries in the order of their ids, some at a time.
+def query_ranges(count: int) -> list[range]:
+    """Return the places of queries that are searched for together.
 
-    What an encoder sees together then does not depend on the order of the queries.
+    Queries are put in the order of their ids first: what an encoder sees together then does not depend on the order
+    of the rows.
 
-    Args:
-        queries: At least one.
-
-    Raises:
-        SearchError: There are no queries.
+    Example:
+        >>> query_ranges(1500)
+        [range(0, 1024), range(1024, 1500)]
     """
-    ids = sorted(queries.ids())
-    if not ids:
-        raise SearchError("there are no queries to search for; does the split have any judgements?")
-    for start in range(0, len(ids), _BLOCK):
-        yield queries.select(ids[start : start + _BLOCK])
+    return [range(start, min(start + _BLOCK, count)) for start in range(0, count, _BLOCK)]
 
 
 def search_in_blocks(
@@ -47,8 +42,11 @@ def search_in_blocks(
     Raises:
         SearchError: There are no queries.
     """
+    ids = sorted(queries.ids())
+    if not ids:
+        raise SearchError("there are no queries to search for; does the split have any judgements?")
     runs = []
-    for block in query_blocks(queries):
-        runs.append(index.search(block, depth))
-        advance(len(block))
+    for rows in query_ranges(len(ids)):
+        runs.append(index.search(queries.select(ids[rows.start : rows.stop]), depth))
+        advance(len(rows))
     return Run(pa.concat_tables([run.arrow for run in runs]), runs[0].metadata)

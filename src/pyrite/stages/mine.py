@@ -9,7 +9,7 @@ from pydantic import Field
 
 from pyrite.data import Candidates, Corpus, Qrels, Queries, Run
 from pyrite.errors import DataError
-from pyrite.mining.candidates import collect_candidates
+from pyrite.mining.candidates import CandidateCollection
 from pyrite.pipeline.context import Context
 from pyrite.pipeline.stage import stage
 from pyrite.search.fusion import Fusion
@@ -59,19 +59,21 @@ class MineOutputs:
 def mine(settings: MineSettings, inputs: MineInputs, context: Context) -> MineOutputs:
     """Collect candidates for each query from several indices and runs, and score the positives by each."""
     sources = _sources(inputs, context)
-    # An upper bound: queries without a positive are left alone.
-    searches = len(inputs.qrels.query_ids()) * len(sources)
-    with context.progress("mine", searches, "queries") as advance:
-        candidates = collect_candidates(
-            sources,
-            inputs.queries,
-            inputs.qrels,
-            depth=settings.depth,
-            grade_threshold=settings.grade_threshold,
-            fusions=settings.fusions,
-            advance=advance,
+    collection = CandidateCollection(
+        sources,
+        inputs.queries,
+        inputs.qrels,
+        depth=settings.depth,
+        grade_threshold=settings.grade_threshold,
+        fusions=settings.fusions,
+    )
+    # The blocks are no resource: what an encoder sees together shows in the last bits of its vectors.
+    blocks = collection.blocks
+    with context.progress("mine", blocks[-1].stop, "queries") as advance:
+        parts = context.map_shards(
+            "candidates", blocks, lambda rows, path: collection.collect(rows).save(path), advance
         )
-    return MineOutputs(candidates)
+    return MineOutputs(collection.join([Candidates.open(path) for path in parts]))
 
 
 def _sources(inputs: MineInputs, context: Context) -> dict[str, Index]:
