@@ -37,6 +37,7 @@ ALL = {
     "rescore",
     "cross",
     "rescore-cross",
+    "calibrate",
     "select",
     "assemble-in-batch",
     "mined-elsewhere",

@@ -105,7 +105,11 @@ def test_every_stage_has_a_command_that_works_alone(stage: Stage, rescored: dict
     rescored = stage("rescore", "scorer=cross", candidates=refs["candidates"], model=cross, **texts)["candidates"][
         "ref"
     ]
-    refs = {**refs, "candidates": rescored}
+    settings = ("scorer=dense", "name=probability", "negatives=assumed", "source=bm25", "held_out=0.5", "seed=1")
+    calibrated = stage("calibrate", *settings, candidates=rescored, qrels=refs["train"])["candidates"]
+    assert calibrated["summary"]["scorers"]["probability"] == "probability"
+    assert {"brier", "ece"} <= set(calibrated["summary"]["calibration"]["probability"])
+    refs = {**refs, "candidates": calibrated["ref"]}
     chosen = select(stage, refs, "filters=[{type: margin, margin: 0.01}]", "sampler={type: uniform, count: 4}")
     training = stage("assemble", qrels=refs["train"], negatives=chosen["negatives"]["ref"])["training_set"]
     trained = stage(

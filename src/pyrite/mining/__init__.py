@@ -5,6 +5,7 @@
 """
 
 from pyrite.mining.audit import Audit, audit
+from pyrite.mining.calibration import Calibration, calibrate
 from pyrite.mining.candidates import collect_candidates
 from pyrite.mining.filters import (
     CeilingFilter,
@@ -24,6 +25,7 @@ from pyrite.mining.selection import Masking, Selection, select_negatives
 
 __all__ = [
     "Audit",
+    "Calibration",
     "CeilingFilter",
     "FilterSettings",
     "HardNegativeMiner",
@@ -44,6 +46,7 @@ __all__ = [
     "TopSampler",
     "UniformSampler",
     "audit",
+    "calibrate",
     "collect_candidates",
     "leaking_queries",
     "select_negatives",

@@ -22,6 +22,7 @@ _SUMMARIES = {
     "mine": "Collect candidates for each query from several indices and runs, and score the positives by each.",
     "scorer": "Bring a model that scores a query and a document together into the store, for `rescore`.",
     "rescore": "Score all candidates and positives by one index or model, so that filters can compare them.",
+    "calibrate": "Turn a scorer's scores into probabilities of relevance, on which one threshold suits all.",
     "select": "Choose negatives among candidates, and say why each other one was dropped.",
     "assemble": "Join positives and negatives into a training set.",
     "train": "Train an encoder on positives and negatives; the best epoch on dev is kept.",
