@@ -7,9 +7,17 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from pyrite.data import Corpus
 from pyrite.data.groups import training_groups
 from pyrite.models.sentence_encoder import SentenceEncoder
-from pyrite.search import DenseRetriever
+from pyrite.search import DenseRetriever, FaissHnsw, FaissIvfFlat, FaissIvfPq
+from pyrite.search.dense.approximate import approximate_search, build_approximate, measure_recall
+from pyrite.search.dense.embeddings import Embeddings, encode_corpus
+from pyrite.search.dense.engines import ApproximateEngine
+from pyrite.search.dense.exact import exact_search
+from pyrite.search.dense.faiss_index import faiss_first_pass
+from pyrite.search.topk import descending_id_rank
+from pyrite.testing.encoders import TableEncoder
 from pyrite.testing.models import write_static_model, write_transformer_model
 from pyrite.testing.tiny import tiny_collection
 from pyrite.train import StaticTrainer, TrainingJob, TrainingTexts, TransformerTrainer, train
@@ -66,3 +74,47 @@ def test_an_epoch_of_training_gives_the_vectors_of_the_processor(kind: str, mode
 
 def encode(model: Path) -> np.ndarray:
     return SentenceEncoder.load(model, device="cpu").encode(TEXTS, "document")
+
+
+def faiss_on_gpus() -> int:
+    faiss = pytest.importorskip("faiss")
+    return int(faiss.get_num_gpus()) if hasattr(faiss, "StandardGpuResources") else 0
+
+
+def vectors_of(rows: int, folder: Path) -> Embeddings:
+    matrix = np.random.default_rng(0).standard_normal((rows, 32)).astype(np.float32)
+    encoder = TableEncoder({str(row): vector for row, vector in enumerate(matrix)})
+    texts = [str(row) for row in range(rows)]
+    corpus = Corpus.from_columns(doc_id=[f"d{row}" for row in texts], text=texts, title=[""] * rows)
+    return encode_corpus(encoder, corpus, folder)
+
+
+@pytest.mark.parametrize("depth", [10, 2000, 3000])
+@pytest.mark.parametrize("device", ["cuda", "cuda:0"])
+def test_faiss_gives_the_ranking_of_the_processor_beyond_its_limit_too(tmp_path: Path, depth: int, device: str) -> None:
+    if not faiss_on_gpus():
+        pytest.skip("this FAISS sees no GPU")
+    embeddings = vectors_of(9000, tmp_path)
+    queries = np.random.default_rng(1).standard_normal((20, 32)).astype(np.float32)
+    ties = descending_id_rank(embeddings.ids)
+    plain = exact_search(queries, embeddings, depth, ties)
+    hits = exact_search(queries, embeddings, depth, ties, first_pass=faiss_first_pass(embeddings, device))
+    assert [row.tolist() for row in hits.positions] == [row.tolist() for row in plain.positions]
+    assert [row.tolist() for row in hits.scores] == [row.tolist() for row in plain.scores]
+
+
+@pytest.mark.parametrize("engine", [FaissIvfFlat(), FaissIvfPq(), FaissHnsw()])
+@pytest.mark.parametrize("depth", [10, 3000])
+def test_approximate_engines_find_as_much_on_a_gpu(tmp_path: Path, engine: ApproximateEngine, depth: int) -> None:
+    if not faiss_on_gpus():
+        pytest.skip("this FAISS sees no GPU")
+    embeddings = vectors_of(9000, tmp_path)
+    queries = np.random.default_rng(1).standard_normal((50, 32)).astype(np.float32)
+    ties = descending_id_rank(embeddings.ids)
+    index = build_approximate(engine, embeddings, tmp_path / "index")
+    exact = exact_search(queries, embeddings, depth, ties)
+    recall = {
+        device: measure_recall(approximate_search(queries, embeddings, index, depth, ties, device), exact)
+        for device in ("cpu", "cuda")
+    }
+    assert recall["cuda"] == pytest.approx(recall["cpu"], abs=0.05)

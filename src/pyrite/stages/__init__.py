@@ -15,7 +15,7 @@ _SUMMARIES = {
     "model": "Bring an encoder into the store, with the prompts it is to be used with.",
     "index-bm25": "Build a BM25 index of a corpus.",
     "embed": "Encode a corpus into vectors, shard by shard; texts that the store has vectors of are not encoded again.",
-    "index-faiss": "Search the vectors of a corpus through FAISS' flat index; nothing is encoded again.",
+    "index-faiss": "Search the vectors of a corpus through FAISS, exactly or nearly so; nothing is encoded again.",
     "index-random": "Propose random documents of a corpus, as a baseline for other sources.",
     "load-run": "Read a run of Elasticsearch, Vespa, OpenSearch or any other system, in TREC's format.",
     "search": "Rank the documents of an index for each query of a split.",

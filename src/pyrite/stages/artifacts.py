@@ -13,7 +13,7 @@ from pyrite.models.folder import ModelFolder
 from pyrite.models.precision import Arithmetic
 from pyrite.models.stored import open_encoder
 from pyrite.pipeline.context import Resources
-from pyrite.search.dense.index import DenseEngine, DenseIndex
+from pyrite.search.dense.index import DenseIndex
 from pyrite.search.lexical.index import LexicalIndex
 from pyrite.search.retriever import Index
 from pyrite.settings import canonical_hash, content_hash, parse_settings
@@ -60,9 +60,9 @@ class DenseStore:
         """Return documents, dimension and engine."""
         return self.index.summary()
 
-    def with_engine(self, engine: DenseEngine) -> DenseStore:
-        """Return the same embeddings searched by another engine."""
-        return DenseStore(DenseIndex(self.index.embeddings, None, engine=engine), self.model, self.arithmetic)
+    def with_index(self, index: DenseIndex) -> DenseStore:
+        """Return another index of the same embeddings with the same model."""
+        return DenseStore(index, self.model, self.arithmetic)
 
     def ready(self, resources: Resources) -> DenseIndex:
         """Return the index with its encoder loaded."""
@@ -73,6 +73,7 @@ class DenseStore:
             batch_size=resources.encode_batch_size,
         )
         self.index.attach(encoder)
+        self.index.device = resources.device
         return self.index
 
 

@@ -10,7 +10,7 @@ from pyrite.errors import SearchError
 from pyrite.search import DenseIndex, DenseRetriever
 from pyrite.search.dense.embeddings import Embeddings, encode_corpus
 from pyrite.search.dense.exact import exact_search
-from pyrite.search.dense.faiss_index import faiss_first_pass
+from pyrite.search.dense.faiss_index import faiss_first_pass, limited_first_pass
 from pyrite.search.topk import descending_id_rank
 from pyrite.testing.conformance import check_encoder, check_retriever
 from pyrite.testing.encoders import HashingEncoder, TableEncoder
@@ -119,3 +119,52 @@ def test_vectors_that_are_no_numbers_are_refused() -> None:
         DenseRetriever(encoder).build(Corpus.from_rows([Document("d", "a")]))
     with pytest.raises(SearchError, match="at least one document"):
         DenseRetriever(encoder).build(Corpus.empty())
+
+
+@pytest.mark.parametrize("depth", [10, 50, 150, 300])
+@pytest.mark.parametrize("limit", [20, 64])
+def test_an_engine_that_gives_few_results_serves_any_depth(tmp_path: Path, depth: int, limit: int) -> None:
+    """As FAISS on a GPU, whose 2048 results a query are 20 here; every other document is near the first query."""
+    generator = np.random.default_rng(2)
+    documents = generator.standard_normal((300, 8)).astype(np.float32)
+    documents[::16] += 5
+    queries = np.vstack([np.ones((1, 8)), generator.standard_normal((5, 8))]).astype(np.float32)
+    embeddings = embed(documents, tmp_path)
+    asked = []
+
+    class Limited:
+        def __init__(self, part: int, parts: int) -> None:
+            self.rows = documents[part::parts]
+
+        def search(self, queries: np.ndarray, count: int) -> tuple[np.ndarray, np.ndarray]:
+            asked.append(count)
+            assert count <= min(limit, len(self.rows))
+            scores = queries @ self.rows.T
+            order = np.argsort(-scores, axis=1)[:, :count]
+            return np.take_along_axis(scores, order, axis=1), order
+
+    first_pass = limited_first_pass(Limited, 300, limit)
+    ties = descending_id_rank(embeddings.doc_ids)
+    hits = exact_search(queries, embeddings, depth, ties, first_pass=first_pass)
+    assert [found.tolist() for found in hits.positions] == brute_force(queries, documents, embeddings.doc_ids, depth)
+    assert asked
+    if depth == 10:
+        assert hits.uncertified == 0
+
+
+def test_what_a_part_cuts_off_bounds_the_last_score() -> None:
+    """Of two parts that give two results each, the first has three of the best four."""
+    scores = np.array([[9.0, 1, 8, 0, 7, 2]], dtype=np.float32)
+
+    class Part:
+        def __init__(self, part: int, parts: int) -> None:
+            assert parts == 4
+            self.scores = scores[:, part::parts]
+
+        def search(self, queries: np.ndarray, count: int) -> tuple[np.ndarray, np.ndarray]:
+            order = np.argsort(-self.scores, axis=1)[:, :count]
+            return np.take_along_axis(self.scores, order, axis=1), order
+
+    found, positions = limited_first_pass(Part, 6, 2)(np.zeros((1, 1), dtype=np.float32), 4)
+    assert positions.tolist() == [[0, 2, 4, 5]]
+    assert found.tolist() == [[9.0, 8.0, 7.0, 2.0]]
