@@ -33,6 +33,7 @@ ALL = {
     "model-untrained",
     "random",
     "elsewhere",
+    "graph",
     "mine",
     "rescore",
     "cross",

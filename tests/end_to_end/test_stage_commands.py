@@ -122,8 +122,17 @@ def test_every_stage_has_a_command_that_works_alone(stage: Stage, rescored: dict
     )
     embedded = stage("embed", model=trained["model"]["ref"], corpus=refs["corpus"])["index"]["ref"]
     flat = stage("index-faiss", index=embedded)["index"]["ref"]
+    lists = "engine={type: faiss-ivf-flat, lists: 2, probes: 2}"
+    near = stage("index-faiss", lists, "recall={depth: 5}", index=embedded)["index"]
+    assert near["summary"]["engine"] == "faiss-ivf-flat"
+    assert (near["summary"]["recall"], near["summary"]["recall_depth"]) == (1.0, 5)
     scores, runs = {}, {}
-    for system, index in (("bm25", refs["bm25"]), ("untrained", refs["dense"]), ("trained", flat)):
+    for system, index in (
+        ("bm25", refs["bm25"]),
+        ("untrained", refs["dense"]),
+        ("trained", flat),
+        ("near", near["ref"]),
+    ):
         run = stage("search", f"system={system}", "depth=20", index=index, queries=refs["queries"], qrels=refs["test"])
         runs[f"runs__{system}"] = run["run"]["ref"]
         scores[f"scores__{system}"] = stage("evaluate", run=run["run"]["ref"], qrels=refs["test"])["scores"]["ref"]
@@ -144,7 +153,7 @@ def test_every_stage_has_a_command_that_works_alone(stage: Stage, rescored: dict
     )["page"]
     assert "<html" in (Path(page["folder"]) / "report.html").read_text(encoding="utf-8")
     summary = json.loads((tmp_path / "runs" / "latest" / "summary.json").read_text())
-    assert (summary["dataset"], set(summary["metrics"])) == ("planted", {"bm25", "untrained", "trained"})
+    assert (summary["dataset"], set(summary["metrics"])) == ("planted", {"bm25", "untrained", "trained", "near"})
     files = stage("export", "layout={type: sentence-transformers}", training_set=training["ref"], **texts)["files"]
     assert list(files["summary"]) == ["train.jsonl"]
     loaded = stage("load-training-set", f"file={files['folder']}/train.jsonl")["training_set"]
