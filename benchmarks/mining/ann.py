@@ -86,7 +86,7 @@ def faiss_alone(index: Any, queries: np.ndarray, engine: Any) -> DenseHits:
     else:
         parameters = faiss.SearchParametersIVF(nprobe=engine.probes)
     scores, positions = index.search(queries, DEPTH, params=parameters)
-    return DenseHits(list(positions), list(scores), 0)
+    return DenseHits(list(positions), list(scores), {})
 
 
 def timed(search: Callable[[], DenseHits]) -> tuple[float, DenseHits]:

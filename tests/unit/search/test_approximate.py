@@ -115,6 +115,7 @@ def test_a_query_for_which_too_little_is_found_is_searched_exactly(
     queries, ties = clustered(5, seed=3), descending_id_rank(embeddings.ids)
     hits = approximate_search(queries, embeddings, built(FaissIvfFlat(lists=100, probes=1)), 500, ties)
     right = exact_search(queries, embeddings, 500, ties)
+    assert hits.decided_by == {"faiss-ivf-flat": 0, "exact": 5}
     assert [row.tolist() for row in hits.positions] == [row.tolist() for row in right.positions]
 
 
@@ -183,7 +184,7 @@ def test_a_low_recall_is_told(tmp_path: Path, caplog: pytest.LogCaptureFixture) 
 
 def test_recall_is_the_share_of_the_exact_result() -> None:
     def hits(*rows: list[int]) -> DenseHits:
-        return DenseHits([np.array(row) for row in rows], [np.zeros(len(row)) for row in rows], 0)
+        return DenseHits([np.array(row) for row in rows], [np.zeros(len(row)) for row in rows], {})
 
     assert measure_recall(hits([1, 2, 9, 8], [5, 6, 7, 4]), hits([1, 2, 3, 4], [4, 5, 6, 7])) == 0.75
 

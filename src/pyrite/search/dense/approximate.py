@@ -223,7 +223,7 @@ def approximate_search(
         exact = exact_search(queries[short], embeddings, depth, tie_rank)
         for row, rows, values in zip(short, exact.positions, exact.scores, strict=True):
             positions[row], scores[row] = rows, values
-    return DenseHits(positions, scores, len(short))
+    return DenseHits(positions, scores, {index.engine.type: len(found) - len(short), "exact": len(short)})
 
 
 def measure_recall(found: DenseHits, exact: DenseHits) -> float:
