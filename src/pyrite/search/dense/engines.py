@@ -202,3 +202,4 @@ def read_engine(data: object, where: str) -> DenseEngine:
 
 class _OneEngine(Settings):
     engine: DenseEngine
+    """The engine by its `type`."""
