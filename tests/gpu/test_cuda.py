@@ -16,6 +16,7 @@ from pyrite.search.dense.embeddings import Embeddings, encode_corpus
 from pyrite.search.dense.engines import ApproximateEngine
 from pyrite.search.dense.exact import exact_search
 from pyrite.search.dense.faiss_index import faiss_first_pass
+from pyrite.search.dense.torch_pass import torch_first_pass
 from pyrite.search.topk import descending_id_rank
 from pyrite.testing.encoders import TableEncoder
 from pyrite.testing.models import write_static_model, write_transformer_model
@@ -99,6 +100,17 @@ def test_faiss_gives_the_ranking_of_the_processor_beyond_its_limit_too(tmp_path:
     ties = descending_id_rank(embeddings.ids)
     plain = exact_search(queries, embeddings, depth, ties)
     hits = exact_search(queries, embeddings, depth, ties, first_pass=faiss_first_pass(embeddings, device))
+    assert [row.tolist() for row in hits.positions] == [row.tolist() for row in plain.positions]
+    assert [row.tolist() for row in hits.scores] == [row.tolist() for row in plain.scores]
+
+
+@pytest.mark.parametrize("depth", [10, 3000, 9000])
+def test_torch_gives_the_ranking_of_the_processor(tmp_path: Path, depth: int) -> None:
+    embeddings = vectors_of(9000, tmp_path)
+    queries = np.random.default_rng(1).standard_normal((20, 32)).astype(np.float32)
+    ties = descending_id_rank(embeddings.ids)
+    plain = exact_search(queries, embeddings, depth, ties)
+    hits = exact_search(queries, embeddings, depth, ties, first_pass=torch_first_pass(embeddings, "cuda"))
     assert [row.tolist() for row in hits.positions] == [row.tolist() for row in plain.positions]
     assert [row.tolist() for row in hits.scores] == [row.tolist() for row in plain.scores]
 

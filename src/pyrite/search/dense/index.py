@@ -39,6 +39,7 @@ from pyrite.search.dense.engines import (
 )
 from pyrite.search.dense.exact import DenseHits, exact_search, pair_scores
 from pyrite.search.dense.faiss_index import faiss_first_pass
+from pyrite.search.dense.torch_pass import resolve_device, torch_first_pass
 from pyrite.search.documents import IndexedDocuments
 from pyrite.search.results import RunBuilder
 from pyrite.search.retriever import Pairs
@@ -64,7 +65,8 @@ class DenseRetriever:
         folder: Where embeddings are kept, so that an interrupted `build` goes on and a corpus that grew is encoded
             only where it is new; a temporary folder that lives as long as the index where None.
         shard_size: Documents encoded between two writes, from 1.
-        device: Where FAISS searches: "cpu"; "cuda" or "auto" for all GPUs that it sees; "cuda:1" for one.
+        device: Where the search computes: "cpu"; "auto" or "cuda" for GPUs where there are any (FAISS takes all
+            that it sees, the exact engine the first); "cuda:1" for one of them. It changes no exact result.
 
     Raises:
         SettingsError: The engine is unknown, or the shard size is below 1.
@@ -129,7 +131,7 @@ class DenseIndex:
         engine: How to search: `ExactEngine()`, `FaissFlat()`, or an approximate index of these embeddings, as
             `with_engine` builds it.
         name: The name that runs carry.
-        device: Where FAISS searches; see `DenseRetriever`.
+        device: Where the search computes; see `DenseRetriever`.
     """
 
     kind = "dense_index"
@@ -303,7 +305,10 @@ class DenseIndex:
 
     @cached_property
     def _first_pass(self) -> Callable[[np.ndarray, int], tuple[np.ndarray, np.ndarray]] | None:
-        return faiss_first_pass(self.embeddings, self.device) if isinstance(self.engine, FaissFlat) else None
+        if isinstance(self.engine, FaissFlat):
+            return faiss_first_pass(self.embeddings, self.device)
+        device = resolve_device(self.device)
+        return None if device == "cpu" else torch_first_pass(self.embeddings, device)
 
     def _encode(self, queries: Queries) -> np.ndarray:
         """Encode in the order of the ids, so that batches do not depend on the order of the rows."""
