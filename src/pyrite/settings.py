@@ -144,6 +144,8 @@ def _describe(model: type[BaseModel], error: ValidationError, where: str) -> lis
             message = "unknown setting"
             if len(fault["loc"]) == 1:
                 message += f"; allowed: {', '.join(sorted(model.model_fields))}"
+        elif fault["type"] == "union_tag_not_found":
+            message = f"wants {fault['ctx']['discriminator']}, which says the kind (given: {fault['input']!r})"
         elif fault["type"] != "missing":
             message += f" (given: {fault['input']!r})"
         lines.append(f"{path}: {message}")

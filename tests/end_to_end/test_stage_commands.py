@@ -194,3 +194,17 @@ def test_positives_are_scored_by_every_scorer(rescored: dict[str, str], tmp_path
     scored = {(row.query_id, row.doc_id, row.scorer) for row in candidates.rows() if row.is_positive}
     positives = {("q1", "p1"), ("q1", "p2"), ("q2", "no-title")}
     assert scored == {(*pair, scorer) for pair in positives for scorer in ("bm25", "dense")}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--run", "a.x.run", "--run", "a.y.run"], "--run 'a.y.run': there is a run 'a' already"),
+        (["--input", "runs.a=mine/1.run", "--run", "a.run"], "--run 'a.run': there is a run 'a' already"),
+        (["--run", ".hidden"], "--run '.hidden': wants FILE or NAME=FILE"),
+    ],
+)
+def test_no_run_takes_the_place_of_another(pyrite: Any, arguments: list[str], message: str) -> None:
+    answer = pyrite("mine", *arguments)
+    assert answer.code == 1
+    assert message in answer.err

@@ -73,8 +73,13 @@ def _mine_command(
     """
     inputs = _inputs(input_, options.open_runs())
     steps: dict[str, Json] = {}
+    named = inputs.get("runs")
+    taken = set(named) if isinstance(named, dict) else set()
     for text in run:
         name, file = _named_file(text)
+        if name in taken:
+            raise SettingsError(f"--run {text!r}: there is a run {name!r} already; give it a name, NAME=FILE")
+        taken.add(name)
         step = f"load-run-{len(steps) + 1}"
         steps[step] = _body("load-run", None, (f"file={json.dumps(file)}",), {})
         assign(inputs, ["runs", name], f"{step}.run", f"--run {text}")
@@ -84,9 +89,11 @@ def _mine_command(
 def _named_file(text: str) -> tuple[str, str]:
     """Take NAME=FILE apart; a file alone goes by its name without endings."""
     name, equals, file = text.partition("=")
-    if equals and (not name or not file):
+    if not equals:
+        name, file = Path(text).name.split(".")[0], text
+    if not name or not file:
         raise SettingsError(f"--run {text!r}: wants FILE or NAME=FILE, such as elastic=elastic.run")
-    return (name, file) if equals else (Path(text).name.split(".")[0], text)
+    return name, file
 
 
 def _body(kind: str, settings: Path | None, assignments: Sequence[str], inputs: dict[str, Json]) -> Json:
@@ -115,10 +122,14 @@ def _settings(file: Path | None, assignments: Sequence[str]) -> dict[str, Json]:
 
 def _inputs(assignments: Sequence[str], runs: Runs) -> dict[str, Json]:
     inputs: dict[str, Any] = {}
+    given = set()
     for text in assignments:
         name, equals, reference = text.partition("=")
         if not equals or not name or not reference:
             raise SettingsError(f"--input {text!r}: wants NAME=REF, such as corpus=latest:data.corpus")
+        if name in given:
+            raise SettingsError(f"--input {text!r}: {name} is given twice; give each once, NAME.KEY=REF for many")
+        given.add(name)
         located = str(runs.locate(reference)) if ":" in reference else reference
         assign(inputs, name.split(".", 1), located, f"--input {name}")
     return inputs

@@ -164,7 +164,13 @@ def audit(
     )
     text = audit_text(report)
     if settings.report is not None:
-        settings.report.write_text(render_audit(report), encoding="utf-8")
+        # Whole or not at all: a disk that is full leaves an older page as it was.
+        partial = settings.report.with_name(f"{settings.report.name}.partial")
+        try:
+            partial.write_text(render_audit(report), encoding="utf-8")
+            partial.replace(settings.report)
+        finally:
+            partial.unlink(missing_ok=True)
         text += f"\n\nreport: {settings.report}"
     failed = settings.strict and report.severities().get("error", 0) > 0
     return Reply(text, report.as_dict(), options.json, code=int(failed))

@@ -61,6 +61,8 @@ def read_pairs(dataset: Dataset, columns: Columns, corpus: Iterable[str] | None)
     Raises:
         ArgumentError: A row or a document is no text.
     """
+    if isinstance(corpus, str):
+        raise ArgumentError("corpus: wants a list of texts, not one text")
     given = list(corpus if corpus is not None else ())
     if not set(map(type, given)) <= {str}:
         wrong = next(place for place, text in enumerate(given) if not isinstance(text, str))

@@ -87,7 +87,7 @@ class OpenAISettings(Settings):
     type: Literal["openai"] = "openai"
     model: str = Field(min_length=1)
     """The model's name on the server."""
-    base_url: str = "https://api.openai.com/v1"
+    base_url: str = Field(default="https://api.openai.com/v1", pattern=r"^https?://")
     """The server's address, up to and with `/v1`."""
     revision: str | None = None
     """What tells this model from another of the same name. It stands in the vectors' identity in the place of the

@@ -252,7 +252,8 @@ def load_causal_model(settings: YesNoSettings) -> tuple[Any, Any]:
     """Load the model and the tokenizer that settings name, on the CPU.
 
     Raises:
-        ModelError: They cannot be loaded; says what to check.
+        ModelError: They cannot be loaded, or the folder lacks weights that a causal language model has; says what to
+            check.
     """
     folder = settings.local_folder()
     if settings.trust_remote_code and folder is None and settings.revision is None:
@@ -264,13 +265,22 @@ def load_causal_model(settings: YesNoSettings) -> tuple[Any, Any]:
     name = str(folder or settings.model)
     options: Any = {"revision": settings.revision, "trust_remote_code": settings.trust_remote_code}
     try:
-        network = AutoModelForCausalLM.from_pretrained(name, dtype=torch_dtype(settings.precision), **options)
-        return network, AutoTokenizer.from_pretrained(name, **options)
+        network, told = AutoModelForCausalLM.from_pretrained(
+            name, dtype=torch_dtype(settings.precision), output_loading_info=True, **options
+        )
+        tokenizer = AutoTokenizer.from_pretrained(name, **options)
     except Exception as error:
         raise ModelError(
             f"{settings.model}: cannot be loaded as a causal language model ({type(error).__name__}: {error}). "
             "Give a folder with config.json, weights and a tokenizer, or a model's name on the hub and a network"
         ) from error
+    # transformers fills what is missing with random numbers, and the scores would be noise.
+    if missing := sorted(told["missing_keys"]):
+        raise ModelError(
+            f"{settings.model}: is no causal language model: its weights lack {', '.join(missing[:3])}"
+            f"{', ...' if len(missing) > 3 else ''}. Give one, or take the type cross-encoder for a cross-encoder"
+        )
+    return network, tokenizer
 
 
 def _head(document: str, offsets: Sequence[tuple[int, int]], tokens: int) -> str:

@@ -38,10 +38,15 @@ class Fusion(Settings):
         """Return the names of the sources that are joined, of some that there are.
 
         Raises:
-            SearchError: A name is none of them, or there are none.
+            SearchError: A name is none of them or given twice, a weight is for one that is not joined, or there are
+                none.
         """
         chosen = self.of or tuple(sources)
-        unknown = [name for name in (*chosen, *self.weights) if name not in sources or name not in chosen]
+        if len(set(chosen)) < len(chosen):
+            raise SearchError(f"the fusion {self.name!r} names a source twice: {', '.join(chosen)}; give it a weight")
+        if idle := [name for name in self.weights if name in sources and name not in chosen]:
+            raise SearchError(f"the fusion {self.name!r} has weights for {', '.join(idle)}, which it does not join")
+        unknown = [name for name in (*chosen, *self.weights) if name not in sources]
         if unknown or not chosen:
             raise SearchError(
                 f"the fusion {self.name!r} names {', '.join(unknown) or 'no source'}; "

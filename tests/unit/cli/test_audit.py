@@ -42,6 +42,21 @@ def test_json_and_a_page(pyrite: Cli, mined: None) -> None:
     assert "Audit of mined.jsonl" in Path("audit.html").read_text(encoding="utf-8")
 
 
+def test_a_full_disk_leaves_an_older_page(pyrite: Cli, mined: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    pyrite("audit", "mined.jsonl", "--report", "audit.html")
+    page = Path("audit.html").read_bytes()
+
+    def full(path: Path, *_: object, **__: object) -> int:
+        path.write_bytes(b"<ht")
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(Path, "write_text", full)
+    answer = pyrite("audit", "mined.jsonl", "--report", "audit.html")
+    assert (answer.code, answer.err) == (1, "error: OSError: [Errno 28] No space left on device\n")
+    assert Path("audit.html").read_bytes() == page
+    assert not Path("audit.html.partial").exists()
+
+
 def test_judgements_of_either_format(pyrite: Cli, mined: None) -> None:
     Path("corpus.tsv").write_text("d1\tIron rusts in the rain.\nd2\tA sulfide of iron.\n")
     Path("queries.tsv").write_text("q1\twhat is gold\nt1\tWHAT is pyrite\n")

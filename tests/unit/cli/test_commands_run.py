@@ -142,6 +142,7 @@ def test_stage_commands_and_pipelines_share_results(pyrite: Cli) -> None:
         (["count", "--set", "last"], "'last': wants PATH=VALUE, such as depth=200"),
         (["change"], "the input 'numbers' is missing; wants an output of the kind numbers"),
         (["change", "--input", "numbers"], "--input 'numbers': wants NAME=REF, such as corpus=latest:data.corpus"),
+        (["change", "--input", "numbers=a/1.n", "--input", "numbers=a/2.n"], "numbers is given twice; give each once"),
         (["change", "--input", "numbers=latest:a.numbers"], "there is no run 'latest' in runs"),
         (["change", "--input", "numbers=count/abc.numbers"], "holds nothing named 'count/abc'"),
         (["run", "nowhere.yaml"], "nowhere.yaml: no such file"),

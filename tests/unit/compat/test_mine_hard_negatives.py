@@ -247,6 +247,8 @@ class TestHostileInput:
             mine(HashedSentenceTransformer(), {"anchor": ["a", "b"], "positive": ["c", None]})
         with pytest.raises(ArgumentError, match="corpus: wants texts, holds a int as number 2"):
             mine(HashedSentenceTransformer(), corpus=["a", 7])
+        with pytest.raises(ArgumentError, match="corpus: wants a list of texts, not one text"):
+            mine(HashedSentenceTransformer(), corpus="iron rusts")
 
     def test_an_error_is_pyrites_and_a_value_error(self) -> None:
         with pytest.raises(ValueError, match="sampling_strategy is 'top' or 'random'") as caught:

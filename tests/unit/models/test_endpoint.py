@@ -106,6 +106,11 @@ def test_nobody_there() -> None:
         encoder.encode(["gold"], "query")
 
 
+def test_an_address_without_its_protocol_is_refused() -> None:
+    with pytest.raises(SettingsError, match=r"here.base_url: .*\^https\?://.* \(given: 'localhost:9/v1'\)"):
+        parse_settings(OpenAISettings, {"model": "m", "base_url": "localhost:9/v1"}, "here")
+
+
 def test_answers_out_of_order_are_put_right(server: EmbeddingServer) -> None:
     encoder = encoder_of(server)
     server.faults = [None, lambda rows: rows[::-1]]

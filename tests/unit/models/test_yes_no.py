@@ -15,7 +15,7 @@ from pyrite.models.scorer_settings import YesNoSettings
 from pyrite.models.yes_no import QUESTION, YesNoScorer
 from pyrite.settings import parse_settings
 from pyrite.testing import check_pair_scorer
-from pyrite.testing.models import write_causal_model
+from pyrite.testing.models import write_causal_model, write_cross_encoder
 from pyrite.testing.tiny import tiny_collection
 
 TINY = tiny_collection()
@@ -132,6 +132,12 @@ def test_faults_of_loading_are_told(tmp_path: Path) -> None:
         scorer(tmp_path)
     with pytest.raises(ModelError, match="wants a revision"):
         scorer(Path("a/b"), trust_remote_code=True)
+
+
+def test_a_model_without_a_language_head_is_refused(tmp_path: Path) -> None:
+    folder = write_cross_encoder(tmp_path / "cross", TEXTS)
+    with pytest.raises(ModelError, match="is no causal language model: its weights lack "):
+        scorer(folder)
 
 
 @pytest.mark.slow

@@ -64,7 +64,8 @@ def test_only_the_sources_named_are_joined() -> None:
     assert [row.doc_id for row in fuse(runs, Fusion(of=("y",)), 9).by_query()["q"]] == ["b"]
     for fusion, message in (
         (Fusion(of=("z",)), "names z; there are x, y"),
-        (Fusion(of=("x",), weights={"y": 2}), "names y"),
+        (Fusion(of=("x",), weights={"y": 2}), "has weights for y, which it does not join"),
+        (Fusion(of=("x", "y", "x")), "names a source twice: x, y, x; give it a weight"),
         (Fusion(), "names no source; there are none"),
     ):
         with pytest.raises(SearchError, match=message):

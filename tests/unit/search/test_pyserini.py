@@ -29,6 +29,11 @@ def retriever(**engine: object) -> LexicalRetriever:
     return LexicalRetriever(LexicalSettings(engine=PyseriniSettings(**engine)))  # type: ignore[arg-type]
 
 
+def test_an_engine_without_its_type_is_told_what_it_lacks() -> None:
+    with pytest.raises(SettingsError, match=r"^here.engine: wants 'type', which says the kind \(given: \{'k1': 1\}\)"):
+        parse_settings(LexicalSettings, {"engine": {"k1": 1}}, "here")
+
+
 @pytest.mark.skipif(INSTALLED, reason="pyserini is installed")
 def test_without_pyserini_the_error_says_what_to_install() -> None:
     with pytest.raises(MissingExtraError, match=r"not installed; run: pip install 'pyrite\[pyserini\]'"):

@@ -217,6 +217,7 @@ def guess_format(path: Path) -> Format:
         return "nemo"
     row = next((row for _, row in read_rows(path, problems)), None)
     if row is None:
+        problems = problems or [Problem(str(path), None, "holds no rows")]
         raise DataError(f"{path}: cannot tell its format from its first row", problems)
     found = [name for name, keys in _KEYS.items() if any(some <= row.keys() for some in keys) and _fits(name, row)]
     if not found and _is_sentence_transformers(row):
