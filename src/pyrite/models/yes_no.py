@@ -265,9 +265,8 @@ def load_causal_model(settings: YesNoSettings) -> tuple[Any, Any]:
     name = str(folder or settings.model)
     options: Any = {"revision": settings.revision, "trust_remote_code": settings.trust_remote_code}
     try:
-        network, told = AutoModelForCausalLM.from_pretrained(
-            name, dtype=torch_dtype(settings.precision), output_loading_info=True, **options
-        )
+        load: Any = AutoModelForCausalLM.from_pretrained
+        network, told = load(name, dtype=torch_dtype(settings.precision), output_loading_info=True, **options)
         tokenizer = AutoTokenizer.from_pretrained(name, **options)
     except Exception as error:
         raise ModelError(
