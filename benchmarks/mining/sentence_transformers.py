@@ -93,7 +93,7 @@ def _mine(function: Any, material: Material) -> dict[str, int]:
 
 
 def mine_by_miner(material: Material) -> dict[str, int]:
-    """Mine with `HardNegativeMiner`; its candidates go to the folder for `select_again`."""
+    """Mine with `HardNegativeMiner`; what a pipeline's store would keep goes to the folder for `select_again`."""
     from pyrite.mining import HardNegativeMiner, ShareFilter, TopSampler
     from pyrite.models.sentence_encoder import SentenceEncoder
     from pyrite.models.settings import Prompts
@@ -104,19 +104,21 @@ def mine_by_miner(material: Material) -> dict[str, int]:
     filters = [ShareFilter(share=1 - material.margin)]
     miner = HardNegativeMiner([DenseRetriever(encoder)], filters=filters, sampler=TopSampler(count=NEGATIVES))
     result = miner.mine(corpus, queries, qrels, depth=DEPTH)
-    result.candidates.save(Path(material.cache))
+    for table in (result.candidates, corpus, queries, qrels):
+        table.save(Path(material.cache))
     return _counts(result.audit)
 
 
 def select_again(material: Material) -> dict[str, int]:
-    """Select from the candidates that `mine_by_miner` left."""
-    from pyrite.data import Candidates
+    """Open what `mine_by_miner` left and select from it, as the stage `select` does."""
+    from pyrite.data import Candidates, Corpus, Qrels, Queries
     from pyrite.mining import Selection, ShareFilter, TopSampler, select_negatives
 
     filters = (ShareFilter(share=1 - material.margin),)
     settings = Selection(filters=filters, sampler=TopSampler(count=NEGATIVES))
-    candidates = Candidates.open(Path(material.cache))
-    return _counts(select_negatives(candidates, *_tables(material), settings).audit)
+    folder = Path(material.cache)
+    collection = (Corpus.open(folder), Queries.open(folder), Qrels.open(folder))
+    return _counts(select_negatives(Candidates.open(folder), *collection, settings).audit)
 
 
 def _tables(material: Material) -> tuple[Any, Any, Any]:
