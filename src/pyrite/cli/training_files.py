@@ -143,6 +143,9 @@ def audit(
         texts: What the file does not say.
         options: How to answer.
     """
+    # Before the work, which a page that cannot be written would waste.
+    if settings.report is not None and not settings.report.parent.is_dir():
+        raise SettingsError(f"--report: no such folder: {settings.report.parent}; make it first")
     judged = {name: read_judgements(path) for name, path in map(_split_file, qrels)}
     scorer = None
     if settings.scorer is not None:
@@ -164,16 +167,20 @@ def audit(
     )
     text = audit_text(report)
     if settings.report is not None:
-        # Whole or not at all: a disk that is full leaves an older page as it was.
-        partial = settings.report.with_name(f"{settings.report.name}.partial")
-        try:
-            partial.write_text(render_audit(report), encoding="utf-8")
-            partial.replace(settings.report)
-        finally:
-            partial.unlink(missing_ok=True)
+        _write_page(settings.report, render_audit(report))
         text += f"\n\nreport: {settings.report}"
     failed = settings.strict and report.severities().get("error", 0) > 0
     return Reply(text, report.as_dict(), options.json, code=int(failed))
+
+
+def _write_page(path: Path, page: str) -> None:
+    """Write a page whole or not at all: a disk that is full leaves an older one as it was."""
+    partial = path.with_name(f"{path.name}.partial")
+    try:
+        partial.write_text(page, encoding="utf-8")
+        partial.replace(path)
+    finally:
+        partial.unlink(missing_ok=True)
 
 
 def _split_file(text: str) -> tuple[str, Path]:

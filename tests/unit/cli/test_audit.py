@@ -81,6 +81,7 @@ def test_judgements_of_either_format(pyrite: Cli, mined: None) -> None:
         ),
         (["mined.jsonl", "--sample", "0"], "options.sample: input should be greater than or equal to 1"),
         (["mined.jsonl", "--scorer", "./nowhere"], "no folder at ./nowhere"),
+        (["mined.jsonl", "--report", "gone/audit.html"], "--report: no such folder: gone; make it first"),
         (["mined.jsonl", "--from", "gpl"], "1 columns, wants 4 with tabs between"),
     ],
 )
