@@ -143,9 +143,7 @@ def audit(
         texts: What the file does not say.
         options: How to answer.
     """
-    # Before the work, which a page that cannot be written would waste.
-    if settings.report is not None and not settings.report.parent.is_dir():
-        raise SettingsError(f"--report: no such folder: {settings.report.parent}; make it first")
+    _check_page(settings.report)
     judged = {name: read_judgements(path) for name, path in map(_split_file, qrels)}
     scorer = None
     if settings.scorer is not None:
@@ -171,6 +169,12 @@ def audit(
         text += f"\n\nreport: {settings.report}"
     failed = settings.strict and report.severities().get("error", 0) > 0
     return Reply(text, report.as_dict(), options.json, code=int(failed))
+
+
+def _check_page(path: Path | None) -> None:
+    """Refuse a page that cannot be written before the work that it would waste."""
+    if path is not None and not path.parent.is_dir():
+        raise SettingsError(f"--report: no such folder: {path.parent}; make it first")
 
 
 def _write_page(path: Path, page: str) -> None:
