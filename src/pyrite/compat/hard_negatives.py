@@ -7,11 +7,11 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
 from pyrite.compat.arguments import Arguments, check_window, columns_of, resolve, with_depth
+from pyrite.compat.cache import mining_cache
 from pyrite.compat.pairs import Pairs, read_pairs
 from pyrite.compat.selection import choose
 from pyrite.compat.shapes import to_dataset
 from pyrite.compat.statistics import lines
-from pyrite.compat.workplace import workplace
 from pyrite.errors import ArgumentError
 
 if TYPE_CHECKING:
@@ -145,7 +145,7 @@ def _mine(
     tell(told)
     check_window(arguments, note)
     tell(_described(pairs))
-    with workplace(arguments.cache_folder, _bars if arguments.verbose else _no_bars) as place:
+    with mining_cache(arguments.cache_folder, _bars if arguments.verbose else _no_bars) as place:
         scored = place.score(pairs, model, cross_encoder, arguments)
         chosen = choose(pairs, scored.found, scored.rescored, scored.positive_scores, arguments)
     mined = to_dataset(pairs, chosen, columns, arguments)

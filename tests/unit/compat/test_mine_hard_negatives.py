@@ -11,7 +11,8 @@ import numpy as np
 import pytest
 from datasets import Dataset
 
-from pyrite.compat import encoding, files, mine_hard_negatives, retrieval, workplace
+from pyrite.compat import cache as mining_cache
+from pyrite.compat import encoding, files, mine_hard_negatives, retrieval
 from pyrite.errors import ArgumentError, PyriteError, SearchError
 from pyrite.testing.models import write_static_model
 from pyrite.testing.stand_ins import HashedCrossEncoder, HashedSentenceTransformer
@@ -36,7 +37,7 @@ def static_model(folder: Path, seed: int = 0) -> Any:
 def searched(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """Note every search and every shard that is encoded."""
     done: list[str] = []
-    search, encode = workplace.search, encoding.TextEncoder.encode
+    search, encode = mining_cache.search, encoding.TextEncoder.encode
 
     def noted_search(*arguments: Any) -> Any:
         done.append("search")
@@ -46,7 +47,7 @@ def searched(monkeypatch: pytest.MonkeyPatch) -> list[str]:
         done.append(self.role)
         return encode(self, texts, pool)
 
-    monkeypatch.setattr(workplace, "search", noted_search)
+    monkeypatch.setattr(mining_cache, "search", noted_search)
     monkeypatch.setattr(encoding.TextEncoder, "encode", noted_encode)
     return done
 
@@ -127,7 +128,7 @@ class TestCache:
             raise KeyboardInterrupt
 
         with monkeypatch.context() as patch:
-            patch.setattr(workplace, "search", interrupted)
+            patch.setattr(mining_cache, "search", interrupted)
             with pytest.raises(KeyboardInterrupt):
                 mine(model, cache_folder=cache)
         (sorted(Path(cache).glob("corpus_embeddings*/*"))[1]).unlink()

@@ -21,7 +21,7 @@ from pyrite.compat.retrieval import CANDIDATE, Similarity, open_matrix, positive
 from pyrite.errors import SearchError
 from pyrite.search.dense.embeddings import Embeddings
 
-__all__ = ["Progress", "Scored", "Workplace", "workplace"]
+__all__ = ["Progress", "Scored", "MiningCache", "mining_cache"]
 
 Progress = Callable[[str, int], Callable[[int], None]]
 """Given what is done and out of how many, returns what is called with the number of things done."""
@@ -46,7 +46,7 @@ class Scored:
 
 
 @contextmanager
-def workplace(folder: str | Path | None, progress: Progress) -> Iterator[Workplace]:
+def mining_cache(folder: str | Path | None, progress: Progress) -> Iterator[MiningCache]:
     """Yield the cache folder, made where missing, or a folder that ends with the block.
 
     Raises:
@@ -54,18 +54,18 @@ def workplace(folder: str | Path | None, progress: Progress) -> Iterator[Workpla
     """
     if folder is None:
         with tempfile.TemporaryDirectory(prefix="pyrite-") as temporary:
-            yield Workplace(Path(temporary), False, progress)
+            yield MiningCache(Path(temporary), False, progress)
         return
     place = Path(folder)
     try:
         place.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise SearchError(f"cache_folder: {place} cannot be made ({error}); give a folder that can be") from error
-    yield Workplace(place, True, progress)
+    yield MiningCache(place, True, progress)
 
 
 @dataclass(frozen=True, slots=True)
-class Workplace:
+class MiningCache:
     """A folder.
 
     Attributes:
