@@ -93,5 +93,7 @@ def test_real_vectors(minilm: Path, backend: Any) -> None:
         try:
             half = load(minilm, backend, precision="bf16").encode(texts, "document")
         except ModelError as error:
-            pytest.skip(str(error))
+            if "this processor computes in" not in str(error):
+                raise
+            pytest.skip(f"needs a processor with bf16: {error}")
         assert (half * expected).sum(axis=1).min() > 0.999

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from pyrite.search.dense.compiled import Part, reordered
+from pyrite.search.compiled import Part, reordered
 
 __all__ = ["Prepared", "copy_rows", "halve_rows", "quantise_rows"]
 
