@@ -159,9 +159,9 @@ def test_every_exact_score_lies_between_its_bounds(
     kept = threshold._no_survivors(len(queries), 700)
     with Team() as team:
         for first, prepared in threshold._prepared_blocks(embeddings, side, team):
-            rough = scan_kernels.RoughScores(side.multiply(prepared.rows), side.scales, prepared, first)
+            rough = scan_kernels.RoughScores(side.products(len(prepared.rows)), side.scales, prepared, first)
             # With all documents wanted none is dropped.
-            scan_kernels.scan(rough, side.bound, kept, 700, (0, len(queries)))
+            threshold._search_block(side, rough, kept, 700, (0, len(queries)))
     assert (kept.counts == 700).all()
     centre = side.centre.astype(np.longdouble)
     shifted = queries @ (documents.astype(np.longdouble) - centre).T
@@ -343,6 +343,32 @@ def test_a_team_covers_everything_once() -> None:
     with Team() as team:
         team.share(1000, lambda part: seen.extend(range(*part)))
     assert sorted(seen) == list(range(1000))
+
+
+def test_no_part_of_a_team_is_too_small() -> None:
+    seen: list[tuple[int, int]] = []
+    with Team() as team:
+        team.share(1000, seen.append, least=600)
+    assert seen == [(0, 1000)]
+
+
+def test_torch_starts_no_threads_inside_a_team_and_as_many_as_before_outside() -> None:
+    import torch
+
+    before = torch.get_num_threads()
+    with threshold._one_thread():
+        assert torch.get_num_threads() == 1
+    assert torch.get_num_threads() == before
+    inside: list[int] = []
+
+    def ask(_: tuple[int, int]) -> None:
+        with threshold._one_thread():
+            inside.append(torch.get_num_threads())
+
+    with Team() as team:
+        team.share(1000, ask)
+    assert set(inside) == {1}
+    assert torch.get_num_threads() == before
 
 
 def test_a_teams_size_follows_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:

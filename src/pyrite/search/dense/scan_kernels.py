@@ -175,9 +175,10 @@ def _floor(values: np.ndarray, low: float, depth: int) -> float:
     They do reach `low`. By bisection: counting what reaches a number takes no branches, which makes it faster than a
     partial sort.
     """
-    low, high = np.float64(low), np.float64(values.max())
+    half = values.dtype.type(0.5)
+    low, high = values.dtype.type(low), values.max()
     for _ in range(_BISECTIONS):
-        middle = low + (high - low) / 2
+        middle = low + (high - low) * half
         reached = 0
         for i in range(len(values)):
             reached += values[i] >= middle

@@ -38,9 +38,15 @@ class Team:
     ) -> None:
         self._pool.shutdown()
 
-    def share(self, count: int, run: Callable[[tuple[int, int]], None]) -> None:
-        """Call `run` with (start, stop) of disjoint parts that make up `range(count)`; return when all are done."""
-        parts = max(1, min(self.size, count // _LEAST))
+    def share(self, count: int, run: Callable[[tuple[int, int]], None], least: int = _LEAST) -> None:
+        """Call `run` with (start, stop) of disjoint parts that make up `range(count)`; return when all are done.
+
+        Args:
+            count: How much there is to do, from 0.
+            run: Does a part of it.
+            least: No part is smaller, where there are more than one.
+        """
+        parts = max(1, min(self.size, count // least))
         cuts = [count * part // parts for part in range(parts + 1)]
         if parts == 1:
             run((0, count))

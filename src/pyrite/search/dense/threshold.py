@@ -8,6 +8,7 @@ bounds of `depth` others: what is left holds the exact result, without a gap to 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from functools import cache, partial
 from pathlib import Path
@@ -20,8 +21,11 @@ from pyrite.search.dense.embeddings import Embeddings
 from pyrite.search.dense.threads import Team
 
 if TYPE_CHECKING:
+    from threadpoolctl import ThreadpoolController
+
+    from pyrite.search.compiled import Part
     from pyrite.search.dense.rounding_kernels import Prepared
-    from pyrite.search.dense.scan_kernels import ErrorBound, Survivors
+    from pyrite.search.dense.scan_kernels import ErrorBound, RoughScores, Survivors
 
 __all__ = ["RoughPrecision", "capacity", "precisions", "threshold_pass", "undefined_document"]
 
@@ -96,8 +100,8 @@ def threshold_pass(
             kept.crowded[:] = True
         if kept.crowded.all():
             break
-        rough = scan_kernels.RoughScores(side.multiply(prepared.rows), side.scales, prepared, first)
-        team.share(len(queries), partial(scan_kernels.scan, rough, side.bound, kept, depth))
+        rough = scan_kernels.RoughScores(side.products(len(prepared.rows)), side.scales, prepared, first)
+        team.share(len(queries), partial(_search_block, side, rough, kept, depth), least=_LEAST_ROWS)
     team.share(len(queries), partial(scan_kernels.compact_all, kept, depth))
     return [
         None if crowded else rows[:count].copy()
@@ -105,12 +109,24 @@ def threshold_pass(
     ]
 
 
+def _search_block(side: _Side, rough: RoughScores, kept: Survivors, depth: int, part: Part) -> None:
+    """Multiply some queries by a block of documents and keep what reaches their floors.
+
+    One thread does both, so that it finds the products where it left them.
+    """
+    from pyrite.search.dense import scan_kernels
+
+    side.multiply(rough.documents.rows, part)
+    scan_kernels.scan(rough, side.bound, kept, depth, part)
+
+
 @dataclass(frozen=True)
 class _Side:
     """The queries' side of a product, and how documents are made to fit it.
 
     Attributes:
-        multiply: Gives the products of all queries and these rows.
+        products: Gives room for the products of all queries and so many rows, as in `RoughScores`.
+        multiply: Writes the products of some queries and these rows there.
         scales: As in `RoughScores`.
         prepare: Rounds documents.
         dtype: What to.
@@ -119,7 +135,8 @@ class _Side:
         bound: The error of the scores.
     """
 
-    multiply: Callable[[np.ndarray], np.ndarray]
+    products: Callable[[int], np.ndarray]
+    multiply: Callable[[np.ndarray, Part], None]
     scales: np.ndarray
     prepare: Callable[[np.ndarray, np.ndarray, Prepared, int, tuple[int, int]], None]
     dtype: type
@@ -136,18 +153,18 @@ def _int8_side(queries: np.ndarray, centre: np.ndarray) -> _Side:
     block = _empty_block(len(queries), queries.shape[1], np.int8)
     rounding_kernels.quantise_rows(queries, centre, block, 0, (0, len(queries)))
     steps = torch.from_numpy(block.rows)
-    products = torch.empty(len(queries) * _DOCUMENT_BLOCK, dtype=torch.int32)
+    products = _Room(len(queries), np.int32)
 
-    def multiply(rows: np.ndarray) -> np.ndarray:
-        out = products[: len(queries) * len(rows)].view(len(queries), len(rows))
-        torch._int_mm(steps, torch.from_numpy(rows).T, out=out)
-        whole: np.ndarray = out.numpy()
-        return whole
+    def multiply(rows: np.ndarray, part: Part) -> None:
+        some = slice(*part)
+        with _one_thread():
+            torch._int_mm(steps[some], torch.from_numpy(rows).T, out=torch.from_numpy(products(len(rows))[some]))
 
     rounded = block.rows * block.scales[:, None].astype(np.float64)
     exact = queries.astype(np.float64) - centre
     bound = _error_bound(queries, exact - rounded, rounded, centre, 0.0)
-    return _Side(multiply, block.scales, rounding_kernels.quantise_rows, np.int8, centre, _lengths(exact), bound)
+    prepare, lengths = rounding_kernels.quantise_rows, _lengths(exact)
+    return _Side(products, multiply, block.scales, prepare, np.int8, centre, lengths, bound)
 
 
 def _bf16_side(queries: np.ndarray, centre: np.ndarray) -> _Side:
@@ -159,41 +176,77 @@ def _bf16_side(queries: np.ndarray, centre: np.ndarray) -> _Side:
     padded = np.zeros((max(len(queries), _LEAST_ROWS), queries.shape[1]), dtype=np.float32)
     padded[: len(queries)] = np.clip(exact, -_LARGEST, _LARGEST)
     halves = torch.from_numpy(padded).to(torch.bfloat16)
-    products = torch.empty(len(padded) * _DOCUMENT_BLOCK, dtype=torch.bfloat16)
+    products = _Room(len(padded), np.uint16)
 
-    def multiply(rows: np.ndarray) -> np.ndarray:
-        out = products[: len(padded) * len(rows)].view(len(padded), len(rows))
-        torch.mm(halves, torch.from_numpy(rows).view(torch.bfloat16).T, out=out)
-        bits: np.ndarray = out.view(torch.uint16).numpy()
-        return bits
+    def multiply(rows: np.ndarray, part: Part) -> None:
+        some = slice(part[0], max(part[1], _LEAST_ROWS))
+        out = torch.from_numpy(products(len(rows))[some]).view(torch.bfloat16)
+        with _one_thread():
+            torch.mm(halves[some], torch.from_numpy(rows).view(torch.bfloat16).T, out=out)
 
     rounded = halves[: len(queries)].double().numpy()
     # Twice the steps of a plain sum in float32: what an instruction does inside itself is not specified everywhere.
     summation = 2 * (queries.shape[1] + 8) * _ROUNDOFF_32
     bound = _error_bound(queries, exact - rounded, rounded, centre, summation)._replace(relative=_OUTPUT_ERROR)
     ones = np.ones(len(queries), dtype=np.float32)
-    return _Side(multiply, ones, rounding_kernels.halve_rows, np.uint16, centre, _lengths(exact), bound)
+    return _Side(products, multiply, ones, rounding_kernels.halve_rows, np.uint16, centre, _lengths(exact), bound)
 
 
 def _fp32_side(queries: np.ndarray, centre: np.ndarray) -> _Side:
     from pyrite.search.dense import rounding_kernels
 
     # By numpy, since torch can be told to compute products of float32 in less.
-    products = np.empty(len(queries) * _DOCUMENT_BLOCK, dtype=np.float32)
+    products = _Room(len(queries), np.float32)
 
-    def multiply(rows: np.ndarray) -> np.ndarray:
-        out = products[: len(queries) * len(rows)].reshape(len(queries), len(rows))
+    def multiply(rows: np.ndarray, part: Part) -> None:
+        some = slice(*part)
         # Queries too long for float32 have been given up.
         with np.errstate(over="ignore", invalid="ignore"):
-            np.matmul(queries, rows.T, out=out)
-        return out
+            np.matmul(queries[some], rows.T, out=products(len(rows))[some])
 
     centre = np.zeros_like(centre)
     share = queries.shape[1] * _ROUNDOFF_32
     exact = queries.astype(np.float64)
     bound = _error_bound(queries, np.zeros_like(exact), exact, centre, share / (1 - share))
     ones = np.ones(len(queries), dtype=np.float32)
-    return _Side(multiply, ones, rounding_kernels.copy_rows, np.float32, centre, _lengths(exact), bound)
+    return _Side(products, multiply, ones, rounding_kernels.copy_rows, np.float32, centre, _lengths(exact), bound)
+
+
+class _Room:
+    """Memory for the products of all queries and a block of documents, used again for each block.
+
+    Args:
+        queries: How many.
+        dtype: Of a product.
+    """
+
+    def __init__(self, queries: int, dtype: type) -> None:
+        self._queries = queries
+        self._flat: np.ndarray = np.empty(queries * _DOCUMENT_BLOCK, dtype)
+
+    def __call__(self, documents: int) -> np.ndarray:
+        """Return it as a matrix: shape (queries, documents)."""
+        return self._flat[: self._queries * documents].reshape(self._queries, documents)
+
+
+def _one_thread() -> AbstractContextManager[object]:
+    """Keep torch from starting threads of its own in the calling thread, which is one of a team already.
+
+    They would go on spinning after each product, on the processors that the team needs then.
+    """
+    import torch
+
+    # A thread's first question sets its number of threads, which must not happen inside.
+    torch.get_num_threads()
+    limited: AbstractContextManager[object] = _thread_pools().limit(limits=1, user_api="openmp")
+    return limited
+
+
+@cache
+def _thread_pools() -> ThreadpoolController:
+    from threadpoolctl import ThreadpoolController
+
+    return ThreadpoolController()
 
 
 _SIDES: dict[RoughPrecision, Callable[[np.ndarray, np.ndarray], _Side]] = {
