@@ -42,7 +42,7 @@ class IndexFaissOutputs:
     index: DenseStore
 
 
-@stage("index-faiss", version=2)
+@stage("index-faiss", version=3)
 def index_faiss(settings: IndexFaissSettings, inputs: IndexFaissInputs, context: Context) -> IndexFaissOutputs:
     """Search the vectors of a corpus through FAISS, exactly or nearly so; nothing is encoded again."""
     stored = inputs.index

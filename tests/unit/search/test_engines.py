@@ -33,14 +33,14 @@ def test_a_name_stands_for_an_engine_with_its_defaults() -> None:
 
 def test_what_is_unset_follows_from_the_corpus() -> None:
     # 4 sqrt(10,000) = 400 lists would leave 25 vectors each: 10,000 / 39 = 256.4.
-    small = FaissIvfFlat(lists=256, probes=16, train_sample=10_000)
+    small = FaissIvfFlat(lists=256, probes=32, train_sample=10_000)
     assert resolve_engine(FaissIvfFlat(), 10_000, 384) == small
     # 4 sqrt(1,000,000) = 4000; 4000 / 16 = 250; 64 x 4000 = 256,000.
-    large = FaissIvfFlat(lists=4000, probes=250, train_sample=256_000)
+    large = FaissIvfFlat(lists=4000, probes=500, train_sample=256_000)
     assert resolve_engine(FaissIvfFlat(), 1_000_000, 384) == large
     # log2(5000 / 39) = 7.002; 384 / 4 = 96; of 6 components and more, 7 divides 14.
     assert resolve_engine(FaissIvfPq(), 5000, 384) == FaissIvfPq(
-        lists=128, probes=8, train_sample=5000, bits=7, subquantizers=96
+        lists=128, probes=16, train_sample=5000, bits=7, subquantizers=96
     )
     assert resolve_engine(FaissIvfPq(), 5000, 14).model_dump()["subquantizers"] == 2
     assert resolve_engine(FaissIvfPq(), 5000, 3).model_dump()["subquantizers"] == 1

@@ -45,7 +45,7 @@ class _Lists(Settings):
     """Into how many lists the vectors are parted. Unset: 4 times the root of the corpus' size, but no more than leaves
     39 vectors for each."""
     probes: int | None = Field(default=None, ge=1)
-    """How many lists a search reads. Unset: a sixteenth of them, at least 8."""
+    """How many lists a search reads. Unset: an eighth of them, at least 8."""
     train_sample: int | None = Field(default=None, ge=1)
     """From how many vectors the centroids are learnt. Unset: 64 for each list, or the whole corpus where it is
     smaller."""
@@ -140,12 +140,12 @@ def resolve_engine(engine: ApproximateEngine, documents: int, dimension: int) ->
 
     Example:
         >>> resolve_engine(FaissIvfFlat(), 200_000, 384).model_dump(exclude={"type", "seed"})
-        {'lists': 1789, 'probes': 112, 'train_sample': 114496}
+        {'lists': 1789, 'probes': 224, 'train_sample': 114496}
     """
     if isinstance(engine, FaissHnsw):
         return engine
     lists = engine.lists or max(1, min(round(4 * math.sqrt(documents)), documents // _VECTORS_A_CENTROID))
-    probes = engine.probes or min(lists, max(8, math.ceil(lists / 16)))
+    probes = engine.probes or min(lists, max(8, math.ceil(lists / 8)))
     sample = min(documents, engine.train_sample or 64 * lists)
     given: dict[str, int] = {"lists": lists, "probes": probes, "train_sample": sample}
     if isinstance(engine, FaissIvfPq):
