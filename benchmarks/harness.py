@@ -42,6 +42,8 @@ PACKAGES = (
     "ir-measures", "numpy", "pyarrow", "numba",
 )  # fmt: skip
 _SAMPLE_SECONDS = 0.005
+_BUSY_SECONDS = 0.2
+_BUSY_SHARE = 0.1
 
 
 @dataclass(frozen=True)
@@ -113,11 +115,12 @@ class Measurement:
 
 
 def measure(call: Call) -> Measurement:
-    """Run a call in a fresh interpreter.
+    """Run a call in a fresh interpreter; say so where the machine is busy with something else.
 
     Raises:
         RuntimeError: The process failed; the message holds what it wrote to stderr.
     """
+    _warn_of_other_work()
     with tempfile.TemporaryDirectory() as folder:
         answer = Path(folder) / "answer.json"
         command = [sys.executable, "-m", "benchmarks.harness", json.dumps(asdict(call)), str(answer)]
@@ -182,6 +185,13 @@ def _peak_anonymous_bytes(process: subprocess.Popen[bytes], prepared: Path) -> t
         before, after = (before, max(after, held)) if working else (max(before, held), after)
         time.sleep(_SAMPLE_SECONDS)
     return max(before, after), after
+
+
+def _warn_of_other_work() -> None:
+    """Threads that spin at a barrier wait for one that has no processor: ratios change with it, not times alone."""
+    busy = psutil.cpu_percent(_BUSY_SECONDS) / 100
+    if busy > _BUSY_SHARE:
+        sys.stderr.write(f"other work takes {busy:.0%} of the processors: what is measured now is no result\n")
 
 
 def _anonymous_bytes(parent: psutil.Process) -> int:

@@ -118,3 +118,14 @@ def test_results_are_written_with_their_circumstances(tmp_path: Path, capsys: py
     assert all(entry["versions"]["python"] == sys.version.split()[0] for entry in entries)
     assert all(entry["date"].endswith("+00:00") for entry in entries)
     assert "quality" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(("busy", "warned"), [(4.0, False), (60.0, True)])
+def test_a_busy_machine_is_told_of(
+    busy: float, warned: bool, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from benchmarks import harness
+
+    monkeypatch.setattr(harness.psutil, "cpu_percent", lambda _: busy)
+    harness.measure(harness.Call("bench_targets:double", {"number": 1}))
+    assert ("other work takes 60% of the processors" in capsys.readouterr().err) == warned
