@@ -8,10 +8,10 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-__all__ = ["decoded", "encode", "find", "pair_keys", "positions", "row_codes"]
+__all__ = ["coded", "decoded", "encode", "find", "pair_keys", "positions", "row_codes"]
 
 
-def encode(column: pa.ChunkedArray) -> tuple[np.ndarray, pa.Array]:
+def encode(column: pa.Array | pa.ChunkedArray) -> tuple[np.ndarray, pa.Array]:
     """Return one integer for each row, and the value that each integer stands for.
 
     Args:
@@ -25,10 +25,21 @@ def encode(column: pa.ChunkedArray) -> tuple[np.ndarray, pa.Array]:
         >>> codes.tolist(), values.to_pylist()
         ([0, 1, 0], ['b', 'a'])
     """
-    if pa.types.is_dictionary(column.type):
-        column = column.unify_dictionaries()
-    encoded = column.combine_chunks().dictionary_encode()
+    if isinstance(column, pa.ChunkedArray):
+        coded = pa.types.is_dictionary(column.type)
+        column = (column.unify_dictionaries() if coded else column).combine_chunks()
+    encoded = column.dictionary_encode()
     return encoded.indices.to_numpy(), encoded.dictionary
+
+
+def coded(values: pa.Array, codes: np.ndarray) -> pa.DictionaryArray:
+    """Return the value of each code as a dictionary array: what `decoded` gives, without a copy of a value.
+
+    Example:
+        >>> coded(pa.array(["b", "a"]), np.array([0, 1, 0])).to_pylist()
+        ['b', 'a', 'b']
+    """
+    return pa.DictionaryArray.from_arrays(pa.array(codes, pa.int32()), values)
 
 
 def decoded(values: pa.Array, codes: np.ndarray) -> pa.Array:
@@ -66,12 +77,29 @@ def row_codes(columns: Sequence[tuple[np.ndarray, int]]) -> np.ndarray:
 def positions(values: pa.Array | pa.ChunkedArray, among: pa.Array | pa.ChunkedArray) -> np.ndarray:
     """Return the place of each value among others, -1 where it is not one of them: int64, shape (len(values),).
 
+    Of equal others, the first one's place.
+
     Example:
         >>> positions(pa.array(["b", "c"]), pa.array(["a", "b"])).tolist()
         [1, -1]
     """
+    if len(values) == 0:
+        return np.zeros(0, dtype=np.int64)
+    if len(values) < len(among) // 2:
+        # To look many up among few is faster than the other way round.
+        codes, distinct = encode(values)
+        found = _places(among, distinct)
+        rows = np.flatnonzero(found >= 0)[::-1]
+        first = np.full(len(distinct), -1, dtype=np.int64)
+        first[found[rows]] = rows
+        return first[codes]
+    return _places(values, among)
+
+
+def _places(values: pa.Array | pa.ChunkedArray, among: pa.Array | pa.ChunkedArray) -> np.ndarray:
     found = pc.fill_null(pc.index_in(values, value_set=among), -1)
-    return found.to_numpy(zero_copy_only=False).astype(np.int64) if len(found) else np.zeros(0, dtype=np.int64)
+    places: np.ndarray = found.to_numpy(zero_copy_only=False).astype(np.int64)
+    return places
 
 
 def find(keys: np.ndarray, wanted: np.ndarray) -> np.ndarray:

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any, ClassVar, Generic, Self, TypeVar
@@ -16,6 +15,7 @@ import pyarrow.parquet as pq
 
 from pyrite.data.codes import encode, row_codes
 from pyrite.data.fingerprint import fingerprint_arrow
+from pyrite.data.saved import SavedColumns
 from pyrite.errors import DataError, Problem
 
 __all__ = ["Table", "TableWriter"]
@@ -33,7 +33,8 @@ class Table(Generic[Row]):
     A subclass gives `kind`, `version`, `row` (the record class), `schema` and, where rows must be
     unique, `key`. `metadata` holds what belongs to the whole table (a Run's scorer, for instance).
     A large table whose columns repeat the same ids names them in `repeated`: read from disk, they stay
-    codes into a list of the ids until somebody asks for the strings.
+    codes into a list of the ids until somebody asks for the strings. Columns named in `late` stay in the
+    file of a saved table until somebody asks for one of them.
 
     Args:
         arrow: The columns of the schema, in any order; types are cast where that is safe.
@@ -50,14 +51,18 @@ class Table(Generic[Row]):
     schema: ClassVar[pa.Schema]
     key: ClassVar[tuple[str, ...]] = ()
     repeated: ClassVar[tuple[str, ...]] = ()
+    late: ClassVar[tuple[str, ...]] = ()
 
     def __init__(self, arrow: pa.Table, metadata: Mapping[str, Any] | None = None) -> None:
         self._set(self._conform(arrow, self.schema), metadata)
         self._check_unique()
         self.check()
 
-    def _set(self, columns: pa.Table, metadata: Mapping[str, Any] | None) -> None:
-        self._columns = columns
+    def _set(
+        self, columns: pa.Table, metadata: Mapping[str, Any] | None, saved: SavedColumns | None = None
+    ) -> None:
+        self._held = columns
+        self._saved = saved
         self._decoded: pa.Table | None = None
         self._codes: dict[str, tuple[np.ndarray, pa.Array]] = {}
         self.metadata: dict[str, Any] = dict(metadata or {})
@@ -80,6 +85,22 @@ class Table(Generic[Row]):
         if self._decoded is None:
             self._decoded = self._columns.cast(self.schema)
         return self._decoded
+
+    @property
+    def _columns(self) -> pa.Table:
+        """All columns; those that are still in the file are read."""
+        saved = self._saved
+        if saved is not None:
+            joint = self._held
+            late = self._from_file(saved, self.late)
+            for field in late.schema:
+                joint = joint.append_column(field, late.column(field.name))
+            self._held, self._saved = joint.select(self.schema.names), None
+        return self._held
+
+    def _column(self, name: str) -> pa.ChunkedArray:
+        """One column as it is held, codes where it repeats ids."""
+        return (self._columns if name in self.late else self._held).column(name)
 
     def check(self) -> None:
         """Check what the schema cannot say; subclasses raise DataError."""
@@ -121,10 +142,21 @@ class Table(Generic[Row]):
         Raises:
             DataError: There is none, it is damaged, or it is of another kind or version.
         """
-        with cls._opened(folder) as file:
-            head = cls._read_head(file.schema_arrow, cls._file(folder))
-            columns = file.read()
-        return (cls.of_unique if head.get("unique") else cls)(columns, head["metadata"])
+        saved = SavedColumns(cls._file(folder), cls.repeated)
+        head = cls._read_head(saved.schema, saved.path)
+        cls._check_names(saved.schema.names, cls.schema.names)
+        early = [name for name in cls.schema.names if name not in cls.late]
+        table = cls.__new__(cls)
+        table._set(cls._from_file(saved, early), head["metadata"], saved if cls.late else None)
+        if not head.get("unique"):
+            table._check_unique()
+        table.check()
+        return table
+
+    @classmethod
+    def _from_file(cls, saved: SavedColumns, names: Sequence[str]) -> pa.Table:
+        schema = cls._coded_schema()
+        return cls._conform(saved.read(names), pa.schema([schema.field(name) for name in names]))
 
     @classmethod
     def stream(cls, folder: Path, batch_rows: int = BATCH_ROWS) -> Iterator[pa.RecordBatch]:
@@ -133,9 +165,9 @@ class Table(Generic[Row]):
         Raises:
             DataError: As in `open`.
         """
-        with cls._opened(folder) as file:
-            cls._read_head(file.schema_arrow, cls._file(folder))
-            yield from file.iter_batches(batch_size=batch_rows)
+        saved = SavedColumns(cls._file(folder), cls.repeated)
+        cls._read_head(saved.schema, saved.path)
+        yield from saved.batches(batch_rows)
 
     def save(self, folder: Path) -> None:
         """Write the table into a folder as `<kind>.parquet`."""
@@ -153,7 +185,7 @@ class Table(Generic[Row]):
 
     def column(self, name: str) -> pa.ChunkedArray:
         """Return one column."""
-        return self._columns.column(name).cast(self.schema.field(name).type)
+        return self._column(name).cast(self.schema.field(name).type)
 
     def codes(self, name: str) -> tuple[np.ndarray, pa.Array]:
         """Return one integer for each row of a column of ids, and the distinct ids that they point into.
@@ -162,8 +194,7 @@ class Table(Generic[Row]):
             int32, shape (rows,), and the ids, in no order that means anything.
         """
         if name not in self._codes:
-            column = self._columns.column(name)
-            self._codes[name] = encode(column)
+            self._codes[name] = encode(self._column(name))
         return self._codes[name]
 
     def fingerprint(self) -> str:
@@ -176,7 +207,7 @@ class Table(Generic[Row]):
         return {"rows": len(self), **self.metadata}
 
     def __len__(self) -> int:
-        return int(self._columns.num_rows)
+        return int(self._held.num_rows)
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({len(self)} rows{self._describe_metadata()})"
@@ -192,18 +223,6 @@ class Table(Generic[Row]):
     def keys_file(cls, folder: Path) -> Path:
         """Return where a table of texts keeps the keys of copies, beside its rows."""
         return Path(folder) / f"{cls.kind}.keys.npy"
-
-    @classmethod
-    @contextmanager
-    def _opened(cls, folder: Path) -> Iterator[pq.ParquetFile]:
-        path = cls._file(folder)
-        if not path.is_file():
-            raise DataError(f"{folder}: holds no table of the kind {cls.kind!r} ({path.name})")
-        try:
-            with pq.ParquetFile(path, read_dictionary=list(cls.repeated)) as file:
-                yield file
-        except (ValueError, OSError) as error:
-            raise DataError(f"{path}: damaged, it cannot be read as Parquet: {error}") from error
 
     @classmethod
     def _read_head(cls, schema: pa.Schema, path: Path) -> dict[str, Any]:
@@ -223,15 +242,10 @@ class Table(Generic[Row]):
 
     @classmethod
     def _conform(cls, arrow: pa.Table, schema: pa.Schema) -> pa.Table:
-        given, wanted = set(arrow.schema.names), set(cls.schema.names)
-        if given != wanted:
-            raise DataError(
-                f"a table of kind {cls.kind!r} has the columns {', '.join(cls.schema.names)}; "
-                f"missing: {sorted(wanted - given) or 'none'}, unknown: {sorted(given - wanted) or 'none'}"
-            )
+        cls._check_names(arrow.schema.names, schema.names)
         problems = [
             Problem(cls.kind, None, f"column {field.name!r} holds {nulls} empty values and allows none")
-            for field in cls.schema
+            for field in schema
             if not field.nullable and (nulls := arrow.column(field.name).null_count)
         ]
         if problems:
@@ -240,6 +254,15 @@ class Table(Generic[Row]):
             return arrow.select(schema.names).cast(schema)
         except (pa.ArrowInvalid, pa.ArrowNotImplementedError, ValueError) as error:
             raise DataError(f"a table of kind {cls.kind!r}: {error}") from error
+
+    @classmethod
+    def _check_names(cls, given: Sequence[str], wanted: Sequence[str]) -> None:
+        if set(given) != set(wanted):
+            raise DataError(
+                f"a table of kind {cls.kind!r} has the columns {', '.join(wanted)}; "
+                f"missing: {sorted(set(wanted) - set(given)) or 'none'}, "
+                f"unknown: {sorted(set(given) - set(wanted)) or 'none'}"
+            )
 
     def _check_unique(self) -> None:
         if not self.key or len(self) == 0:

@@ -80,7 +80,7 @@ class Qrels(Table[Judgment]):
 
     def relevant(self, threshold: int = 1) -> Qrels:
         """Return the judgements of at least this grade."""
-        return Qrels(self.arrow.filter(pc.greater_equal(self.column("grade"), threshold)), self.metadata)
+        return Qrels.of_unique(self.arrow.filter(pc.greater_equal(self.column("grade"), threshold)), self.metadata)
 
     def by_query(self) -> dict[str, dict[str, int]]:
         """Return {query_id: {doc_id: grade}}."""
@@ -213,6 +213,7 @@ class Removals(Table[Removal]):
     """Every candidate that is not a negative, with the first gate that took it out."""
 
     kind, row, key = "removals", Removal, ("query_id", "doc_id")
+    repeated = (*key, "gate")
     schema = _schema(("query_id", _S), ("doc_id", _S), ("gate", _S), ("value", _F, True), ("threshold", _F, True))
 
     def counts(self) -> dict[str, int]:

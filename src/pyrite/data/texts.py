@@ -24,7 +24,7 @@ class _TextTable(Table[Any]):
     """A table of texts, whose rows are looked up by id.
 
     `save` writes the keys of copies beside the table, since they take longer to compute than all else that a selection
-    of negatives does.
+    of negatives does. With them, a selection asks for no text, and the texts of a saved table stay in their file.
     """
 
     _positions: dict[str, int] | None = None
@@ -92,6 +92,7 @@ class Corpus(_TextTable):
     """Documents. A row may lack a title or a text, never both."""
 
     kind, row, key = "corpus", Document, ("doc_id",)
+    late = ("text", "title")
     schema = pa.schema([pa.field(name, _S, nullable=False) for name in ("doc_id", "text", "title")])
 
     @staticmethod
@@ -115,6 +116,7 @@ class Queries(_TextTable):
     """Queries, each with an id and a text."""
 
     kind, row, key = "queries", Query, ("query_id",)
+    late = ("text",)
     schema = pa.schema(
         [
             *(pa.field(name, _S, nullable=False) for name in ("query_id", "text", "origin")),

@@ -168,11 +168,15 @@ class Facts:
         Raises:
             DataError: One is lacking.
         """
-        lacking = np.flatnonzero(self.doc_rows[doc] < 0)
-        if len(lacking):
-            name = self.names.docs[int(doc[lacking[0]])].as_py()
+        if (name := _lacking(doc, self.doc_rows, self.names.docs)) is not None:
             raise DataError(f"the candidates name a document that the corpus lacks: {name!r}")
-        lacking = np.flatnonzero(self.query_rows[query] < 0)
-        if len(lacking):
-            name = self.names.queries[int(query[lacking[0]])].as_py()
+        if (name := _lacking(query, self.query_rows, self.names.queries)) is not None:
             raise DataError(f"the candidates name a query that the queries lack: {name!r}")
+
+
+def _lacking(codes: np.ndarray, rows: np.ndarray, ids: pa.Array) -> str | None:
+    """Return the first id among codes that has no row, or None; ids that no code stands for do not count."""
+    if (rows >= 0).all():
+        return None
+    lacking = np.flatnonzero(rows[codes] < 0)
+    return str(ids[int(codes[lacking[0]])]) if len(lacking) else None

@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow as pa
 
 from pyrite.data import Removals
-from pyrite.data.codes import decoded
+from pyrite.data.codes import coded, decoded
 from pyrite.mining.filters import Outcome
 from pyrite.mining.pool import Pool
 
@@ -100,9 +100,9 @@ class Gates:
         empty = ~np.isin(gates, list(self._numbers))
         names = self._pool.names
         columns = {
-            "query_id": decoded(names.queries, self._pool.query[rows]),
-            "doc_id": decoded(names.docs, self._pool.doc[rows]),
-            "gate": decoded(pa.array(self._names, pa.string()), gates - 1),
+            "query_id": coded(names.queries, self._pool.query[rows]),
+            "doc_id": coded(names.docs, self._pool.doc[rows]),
+            "gate": coded(pa.array(self._names, pa.string()), gates - 1),
             "value": pa.array(numbers[0], mask=empty),
             "threshold": pa.array(numbers[1], mask=empty),
         }

@@ -5,9 +5,10 @@ from __future__ import annotations
 from dataclasses import replace
 
 import numpy as np
+import pyarrow as pa
 from pydantic import Field
 
-from pyrite.data.codes import find, row_codes
+from pyrite.data.codes import encode, find, positions, row_codes
 from pyrite.mining.facts import Facts
 from pyrite.mining.pool import Pool
 from pyrite.settings import Settings
@@ -89,7 +90,7 @@ def _copies_of_positives(pool: Pool, facts: Facts, keys: np.ndarray) -> np.ndarr
     copies = np.zeros(len(pool), dtype=bool)
     positives = facts.positives.take(facts.positives.row >= 0)
     distinct, codes = np.unique(facts.corpus.copy_keys()[positives.row], return_inverse=True)
-    key_codes = find(distinct, keys)
+    key_codes = positions(pa.array(keys), pa.array(distinct))
     rows = _rows_with(pool.doc, np.flatnonzero(key_codes >= 0), len(keys))
     sizes = (len(facts.names.queries), len(distinct))
     taken = row_codes([(positives.query, sizes[0]), (codes, sizes[1])])
@@ -102,7 +103,7 @@ def _copies_of_queries(pool: Pool, facts: Facts, keys: np.ndarray) -> np.ndarray
     copies = np.zeros(len(pool), dtype=bool)
     # The key of a query of white space alone is that of a document without any text: no copy.
     asked = facts.query_keys[facts.query_keys > 0]
-    rows = _rows_with(pool.doc, np.flatnonzero(np.isin(keys, asked)), len(keys))
+    rows = _rows_with(pool.doc, np.flatnonzero(positions(pa.array(keys), pa.array(asked)) >= 0), len(keys))
     copies[rows] = facts.query_keys[pool.query[rows]] == keys[pool.doc[rows]]
     return copies
 
@@ -110,7 +111,8 @@ def _copies_of_queries(pool: Pool, facts: Facts, keys: np.ndarray) -> np.ndarray
 def _later_copies(pool: Pool, keys: np.ndarray, gone: np.ndarray) -> np.ndarray:
     """Mark rows whose text stands in a row of the same query that comes earlier and stays."""
     later = np.zeros(len(pool), dtype=bool)
-    _, codes, counts = np.unique(keys, return_inverse=True, return_counts=True)
+    codes, _ = encode(pa.array(keys))
+    counts = np.bincount(codes)
     rows = _rows_with(pool.doc, np.flatnonzero(counts[codes] > 1), len(keys))
     rows = rows[~gone[rows]]
     pairs = row_codes([(pool.query[rows], len(pool.names.queries)), (codes[pool.doc[rows]], len(counts))])
