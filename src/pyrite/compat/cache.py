@@ -14,7 +14,7 @@ import numpy as np
 
 from pyrite.compat.arguments import Arguments
 from pyrite.compat.encoding import TextEncoder, encode_texts, is_encoded, process_pool
-from pyrite.compat.identity import key_of, model_key, texts_key
+from pyrite.compat.identity import key_of, model_key
 from pyrite.compat.pairs import Pairs
 from pyrite.compat.rescoring import candidate_scores, positive_pair_scores
 from pyrite.compat.retrieval import CANDIDATE, Similarity, open_matrix, positive_scores, search, write_matrix
@@ -97,15 +97,19 @@ class MiningCache:
             parts = search(queries, documents, shape[1], similarity, advance)
             found = write_matrix(self._file(names["candidates"], shape[1]), shape, CANDIDATE, parts)
         if cross_encoder is None or not arguments.filters_by_score:
-            return Scored(found, None, positive_scores(pairs, queries, documents, similarity))
+            file = self._pairs_file("positives", pairs, names["candidates"], similarity.identity_of_pairs())
+            if not file.exists():
+                scores = positive_scores(pairs, queries, documents, similarity)
+                write_matrix(file, scores.shape, _SCORE, iter([scores]))
+            return Scored(found, None, _pair_scores(file, pairs))
         return self._rescore(pairs, found[:, : shape[1]], cross_encoder, names["candidates"], arguments)
 
     def _names(self, pairs: Pairs, model: Any, similarity: Similarity, arguments: Arguments) -> dict[str, str]:
         if not self.keyed:
             return {name: name for name in ("query_embeddings", "corpus_embeddings", "candidates")}
         weights = model_key(model)
-        sides = zip(_encoders(model, arguments), (pairs.queries, pairs.documents), strict=True)
-        query, corpus = (key_of(weights, encoder.identity(), texts_key(texts)) for encoder, texts in sides)
+        sides = zip(_encoders(model, arguments), pairs.keys, strict=True)
+        query, corpus = (key_of(weights, encoder.identity(), texts) for encoder, texts in sides)
         return {
             "query_embeddings": f"query_embeddings_{query}",
             "corpus_embeddings": f"corpus_embeddings_{corpus}",
@@ -127,12 +131,11 @@ class MiningCache:
         return queries, documents
 
     def _rescore(self, pairs: Pairs, found: np.ndarray, scorer: Any, candidates: str, arguments: Arguments) -> Scored:
-        name, positives = "cross_scores", "cross_positives"
+        name, weights = "cross_scores", None
         if self.keyed:
             weights = scorer.identity() if hasattr(scorer, "identity") else model_key(scorer)
             name = f"{name}_{key_of(weights, candidates)}"
-            positives = f"{positives}_{key_of(weights, candidates, pairs.starts.tolist(), pairs.positives.tolist())}"
-        file, count, size = self.folder / f"{positives}.npy", len(pairs.positives), arguments.batch_size
+        file, size = self._pairs_file("cross_positives", pairs, weights, candidates), arguments.batch_size
         rescored = self._stored(name, found.shape, _SCORE)
         done = rescored is not None and file.exists()
         with process_pool(scorer, False if done else arguments.use_multi_process) as pool:
@@ -141,8 +144,15 @@ class MiningCache:
                 parts = candidate_scores(scorer, pairs, found, size, pool, advance)
                 rescored = write_matrix(self._file(name, found.shape[1]), found.shape, _SCORE, parts)
             if not file.exists():
-                write_matrix(file, (count,), _SCORE, iter([positive_pair_scores(scorer, pairs, size, pool)]))
-        return Scored(found, rescored, np.array(open_matrix(file, (count,), _SCORE)))
+                scores = positive_pair_scores(scorer, pairs, size, pool)
+                write_matrix(file, scores.shape, _SCORE, iter([scores]))
+        return Scored(found, rescored, _pair_scores(file, pairs))
+
+    def _pairs_file(self, name: str, pairs: Pairs, *depends_on: object) -> Path:
+        """Return where the scores of the pairs of query and positive are kept."""
+        if self.keyed:
+            name = f"{name}_{key_of(*depends_on, pairs.starts.tolist(), pairs.positives.tolist())}"
+        return self.folder / f"{name}.npy"
 
     def _stored(self, name: str, shape: tuple[int, ...], dtype: np.dtype) -> np.ndarray | None:
         """Open the matrix of that name that is deep enough, the shallowest of them; None where there is none."""
@@ -152,6 +162,10 @@ class MiningCache:
 
     def _file(self, name: str, depth: int) -> Path:
         return self.folder / f"{name}_{depth}.npy"
+
+
+def _pair_scores(file: Path, pairs: Pairs) -> np.ndarray:
+    return np.array(open_matrix(file, pairs.positives.shape, _SCORE))
 
 
 def _encoders(model: Any, arguments: Arguments) -> tuple[TextEncoder, TextEncoder]:

@@ -3,17 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
-
-import numpy as np
 
 from pyrite.errors import ArgumentError
 
-__all__ = ["key_of", "model_key", "texts_key"]
-
-# Few enough to stay in the processor's cache.
-_TEXTS_AT_ONCE = 64
+__all__ = ["key_of", "model_key", "text_digests", "texts_key"]
 
 
 def key_of(*parts: object) -> str:
@@ -23,25 +18,25 @@ def key_of(*parts: object) -> str:
     return str(xxhash.xxh3_128_hexdigest(json.dumps(parts, sort_keys=True).encode()))
 
 
-def texts_key(texts: list[str]) -> str:
-    """Return a key of a list of texts, in order.
+def text_digests(texts: Sequence[str]) -> list[bytes]:
+    """Return a hash of each text, 16 bytes.
 
-    The lengths are part of it, so that no boundary between texts is lost.
+    Raises:
+        TypeError: One is no text.
     """
+    from xxhash import xxh3_128_digest
+
+    try:
+        return [xxh3_128_digest(str.encode(text)) for text in texts]
+    except UnicodeEncodeError:  # half of a surrogate pair
+        return [xxh3_128_digest(text.encode("utf-8", "surrogatepass")) for text in texts]
+
+
+def texts_key(digests: Iterable[bytes]) -> str:
+    """Return a key of a list of texts, in order, given the hash of each."""
     import xxhash
 
-    digest = xxhash.xxh3_128()
-    for start in range(0, len(texts), _TEXTS_AT_ONCE):
-        digest.update(_encoded(texts[start : start + _TEXTS_AT_ONCE]))
-    digest.update(np.fromiter(map(len, texts), dtype=np.int64, count=len(texts)).tobytes())
-    return str(digest.hexdigest())
-
-
-def _encoded(texts: list[str]) -> bytes:
-    try:
-        return b"".join(map(str.encode, texts))
-    except UnicodeEncodeError:  # half of a surrogate pair
-        return b"".join(text.encode("utf-8", "surrogatepass") for text in texts)
+    return str(xxhash.xxh3_128_hexdigest(b"".join(digests)))
 
 
 def model_key(model: Any) -> str:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from pyrite.compat.arguments import Columns
+from pyrite.compat.identity import text_digests, texts_key
 from pyrite.errors import ArgumentError
 
 if TYPE_CHECKING:
@@ -29,6 +30,7 @@ class Pairs:
         documents: The corpus and the positives, likewise.
         starts: Where each query's positives begin, and their number at the end: int64, shape (queries + 1,).
         positives: Positions in `documents`, by query and then in the order of the rows: int64, shape (pairs,).
+        keys: What names the queries and the documents in a cache.
         rows: Rows of the data set, repeated pairs counted.
         most: Rows of the query that has most, repeated pairs counted.
     """
@@ -37,6 +39,7 @@ class Pairs:
     documents: list[str]
     starts: np.ndarray
     positives: np.ndarray
+    keys: tuple[str, str]
     rows: int
     most: int
 
@@ -63,34 +66,70 @@ def read_pairs(dataset: Dataset, columns: Columns, corpus: Iterable[str] | None)
     """
     if isinstance(corpus, str):
         raise ArgumentError("corpus: wants a list of texts, not one text")
+    queries, documents = _Texts(), _Texts()
     given = list(corpus if corpus is not None else ())
-    if not set(map(type, given)) <= {str}:
+    try:
+        documents.number(given)
+    except TypeError:
         wrong = next(place for place, text in enumerate(given) if not isinstance(text, str))
-        raise ArgumentError(f"corpus: wants texts, holds a {type(given[wrong]).__name__} as number {wrong + 1}")
-    distinct = dict.fromkeys(given)
-    places = dict(zip(distinct, range(len(distinct)), strict=True))
-    queries: dict[str, int] = {}
+        raise ArgumentError(
+            f"corpus: wants texts, holds a {type(given[wrong]).__name__} as number {wrong + 1}"
+        ) from None
     owners: list[int] = []
     positives: list[int] = []
     for anchors, texts in _batches(dataset, columns):
-        for numbers, some, all_of_them in ((queries, anchors, owners), (places, texts, positives)):
-            for text in dict.fromkeys(some):
-                numbers.setdefault(text, len(numbers))
-            all_of_them.extend(map(numbers.__getitem__, some))
+        owners += queries.number(anchors)
+        positives += documents.number(texts)
     owner, position = np.array(owners, dtype=np.int64), np.array(positives, dtype=np.int64)
     # The first of equal pairs stays; then by query, each one's positives in the order of the rows.
-    _, first = np.unique(owner * len(places) + position, return_index=True)
+    _, first = np.unique(owner * len(documents.texts) + position, return_index=True)
     kept = np.sort(first)
     kept = kept[np.argsort(owner[kept], kind="stable")]
-    counts = np.bincount(owner[kept], minlength=len(queries))
+    counts = np.bincount(owner[kept], minlength=len(queries.texts))
     return Pairs(
-        queries=list(queries),
-        documents=list(places),
+        queries=queries.texts,
+        documents=documents.texts,
         starts=np.concatenate([[0], np.cumsum(counts)]),
         positives=position[kept],
+        keys=(queries.key(), documents.key()),
         rows=len(owners),
         most=int(np.bincount(owner).max()),
     )
+
+
+class _Texts:
+    """Different texts, numbered in the order of their first appearance.
+
+    They are told apart by their hashes, which name a cache as well: each text is read once for both.
+
+    Attributes:
+        texts: Each of them once.
+    """
+
+    def __init__(self) -> None:
+        self.texts: list[str] = []
+        self._numbers: dict[bytes, int] = {}
+
+    def number(self, texts: list[str]) -> list[int]:
+        """Take texts in and return the number of each.
+
+        Raises:
+            TypeError: One is no text; none is taken in.
+        """
+        return [self._number(text, digest) for text, digest in zip(texts, text_digests(texts), strict=True)]
+
+    def _number(self, text: str, digest: bytes) -> int:
+        number = self._numbers.setdefault(digest, len(self.texts))
+        if number == len(self.texts):
+            self.texts.append(text)
+        elif self.texts[number] != text:
+            # Another text has the same hash, which no text is known to do.
+            return self._number(text, digest + b"\0" + text.encode("utf-8", "surrogatepass"))
+        return number
+
+    def key(self) -> str:
+        """Return what names the texts, in order, in a cache."""
+        return texts_key(self._numbers)
 
 
 def _batches(dataset: Dataset, columns: Columns) -> Iterator[tuple[list[str], list[str]]]:

@@ -45,7 +45,14 @@ class Similarity:
 
     def identity(self) -> str:
         """Return what the ranking depends on beside the vectors."""
-        return "product" if self.is_product else str(getattr(self.model, "similarity_fn_name", None))
+        return "product" if self.is_product else self._own()
+
+    def identity_of_pairs(self) -> str:
+        """Return what the scores of pairs depend on beside the vectors."""
+        return "product" if self.is_product_of_pairs else self._own()
+
+    def _own(self) -> str:
+        return str(getattr(self.model, "similarity_fn_name", None))
 
 
 def blocks(count: int, size: int = QUERY_BLOCK) -> Iterator[slice]:

@@ -92,7 +92,8 @@ def positions(values: pa.Array | pa.ChunkedArray, among: pa.Array | pa.ChunkedAr
         rows = np.flatnonzero(found >= 0)[::-1]
         first = np.full(len(distinct), -1, dtype=np.int64)
         first[found[rows]] = rows
-        return first[codes]
+        places: np.ndarray = first[codes]
+        return places
     return _places(values, among)
 
 

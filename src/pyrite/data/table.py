@@ -58,9 +58,7 @@ class Table(Generic[Row]):
         self._check_unique()
         self.check()
 
-    def _set(
-        self, columns: pa.Table, metadata: Mapping[str, Any] | None, saved: SavedColumns | None = None
-    ) -> None:
+    def _set(self, columns: pa.Table, metadata: Mapping[str, Any] | None, saved: SavedColumns | None = None) -> None:
         self._held = columns
         self._saved = saved
         self._decoded: pa.Table | None = None

@@ -13,6 +13,7 @@ from datasets import Dataset
 
 from pyrite.compat import cache as mining_cache
 from pyrite.compat import encoding, files, mine_hard_negatives, retrieval
+from pyrite.compat import pairs as reading
 from pyrite.errors import ArgumentError, PyriteError, SearchError
 from pyrite.testing.models import write_static_model
 from pyrite.testing.stand_ins import HashedCrossEncoder, HashedSentenceTransformer
@@ -63,6 +64,29 @@ class TestCache:
         assert searched == ["query", "document", "search"]
         assert again == mine(model, relative_margin=0.1, range_max=20)
         assert narrower == mine(model, relative_margin=0.1, range_max=7)
+
+    def test_another_margin_scores_no_positive(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        model, cache = static_model(tmp_path / "model"), str(tmp_path / "cache")
+        mine(model, relative_margin=0.05, cache_folder=cache, range_max=20)
+        wanted = mine(model, relative_margin=0.1, range_max=20)
+        with monkeypatch.context() as patch:
+            patch.setattr(mining_cache, "positive_scores", None)
+            assert mine(model, relative_margin=0.1, cache_folder=cache, range_max=20) == wanted
+
+    def test_other_pairs_of_the_same_texts_have_scores_of_their_own(self, tmp_path: Path) -> None:
+        model = static_model(tmp_path / "model")
+        pairs = {**PAIRS, "positive": PAIRS["positive"][::-1]}
+        options: dict[str, Any] = {"relative_margin": 0.1, "range_max": 20}
+        mine(model, cache_folder=str(tmp_path / "cache"), **options)
+        assert mine(model, pairs, cache_folder=str(tmp_path / "cache"), **options) == mine(model, pairs, **options)
+
+    def test_pairs_are_scored_by_the_models_own_similarity(self, tmp_path: Path) -> None:
+        """With `use_faiss`, candidates are ranked by the inner product whatever that is."""
+        model, cache = static_model(tmp_path / "model"), str(tmp_path / "cache")
+        options: dict[str, Any] = {"relative_margin": 0.1, "range_max": 20, "use_faiss": True}
+        mine(model, cache_folder=cache, **options)
+        model.similarity_fn_name = "euclidean"
+        assert mine(model, cache_folder=cache, **options) == mine(model, **options)
 
     def test_a_deeper_call_searches_and_does_not_encode(self, tmp_path: Path, searched: list[str]) -> None:
         model = static_model(tmp_path / "model")
@@ -324,6 +348,14 @@ def test_a_pair_scorer_will_do() -> None:
     options = {"max_score": 0.7, "output_scores": True}
     ours = mine(HashedSentenceTransformer(), cross_encoder=Scorer(), **options)
     assert ours == mine(HashedSentenceTransformer(), cross_encoder=HashedCrossEncoder(), **options)
+
+
+def test_texts_with_equal_hashes_are_different_texts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pairs = {"anchor": ["q1", "q2", "q1", ""], "positive": ["d1", "d2", "d3", "d1"]}
+    model, options = static_model(tmp_path / "model"), {"relative_margin": 0.1, "corpus": [*CORPUS, "d1", ""]}
+    wanted = mine(model, pairs, **options)
+    monkeypatch.setattr(reading, "text_digests", lambda texts: [b"same"] * len(texts))
+    assert mine(model, pairs, **options) == wanted
 
 
 def test_further_columns_are_not_read() -> None:
