@@ -116,7 +116,15 @@ class _Texts:
         Raises:
             TypeError: One is no text; none is taken in.
         """
-        return [self._number(text, digest) for text, digest in zip(texts, text_digests(texts), strict=True)]
+        digests = text_digests(texts)
+        places = range(len(self.texts), len(self.texts) + len(texts))
+        fresh = dict(zip(digests, places, strict=True))
+        if len(fresh) == len(texts) and fresh.keys().isdisjoint(self._numbers):
+            # All are new and different, as those of a corpus mostly are.
+            self._numbers.update(fresh)
+            self.texts += texts
+            return list(places)
+        return [self._number(text, digest) for text, digest in zip(texts, digests, strict=True)]
 
     def _number(self, text: str, digest: bytes) -> int:
         number = self._numbers.setdefault(digest, len(self.texts))

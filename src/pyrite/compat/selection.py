@@ -99,8 +99,6 @@ class _Gates:
         self._copies = copies
         # A candidate stays below every positive of its query.
         self._lowest = np.minimum.reduceat(positive_scores, pairs.starts[:-1])
-        # Ordered by query, since pairs are.
-        self._known = np.sort(pairs.owners * len(pairs.documents) + pairs.positives)
         self._skipped: dict[str, int] = {}
 
     def apply(self, rows: slice, positions: np.ndarray, scores: np.ndarray) -> None:
@@ -113,8 +111,7 @@ class _Gates:
         """
         scores[positions < 0] = _NONE
         if not self._arguments.include_positives:
-            keys = np.arange(rows.start, rows.stop)[:, None] * len(self._pairs.documents) + positions
-            scores[_among(keys, self._known[self._pairs.of(rows)])] = _NONE
+            scores[self._positives_among(rows, positions)] = _NONE
         if self._copies is not None:
             there = scores != _NONE
             self._drop("mask_duplicates", self._copies.mask(rows, positions, there), scores)
@@ -128,6 +125,18 @@ class _Gates:
             self._drop("max_score", scores > given.max_score, scores)
         if given.min_score is not None:
             self._drop("min_score", scores < given.min_score, scores)
+
+    def _positives_among(self, rows: slice, positions: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Return (row, column) of the candidates that are positives of their query."""
+        of = self._pairs.of(rows)
+        owners, positives = self._pairs.owners[of] - rows.start, self._pairs.positives[of]
+        found = []
+        # In parts, since a query may have any number of positives.
+        for some in blocks(len(owners)):
+            pair, column = np.nonzero(positions[owners[some]] == positives[some, None])
+            found.append((owners[some][pair], column))
+        row, column = (np.concatenate(parts) for parts in zip(*found, strict=True))
+        return row, column
 
     def counts(self, candidates: int) -> dict[str, tuple[int, int]]:
         """Return {argument: (ruled out, out of how many)} of those that ruled anything out."""

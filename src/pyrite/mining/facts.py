@@ -35,12 +35,12 @@ class Names:
 
     @cached_property
     def query_places(self) -> np.ndarray:
-        """The place of each query among all in the order of their ids: int64, shape (queries,)."""
+        """The place of each query among all in the order of their ids: int32, shape (queries,)."""
         return _places(self.queries)
 
     @cached_property
     def doc_places(self) -> np.ndarray:
-        """The place of each document among all in the order of their ids: int64, shape (documents,)."""
+        """The place of each document among all in the order of their ids: int32, shape (documents,)."""
         return _places(self.docs)
 
     @cached_property
@@ -54,8 +54,8 @@ class Names:
 
 
 def _places(ids: pa.Array) -> np.ndarray:
-    places = np.empty(len(ids), dtype=np.int64)
-    places[pc.sort_indices(ids).to_numpy()] = np.arange(len(ids))
+    places = np.empty(len(ids), dtype=np.int32)
+    places[pc.sort_indices(ids).to_numpy()] = np.arange(len(ids), dtype=np.int32)
     return places
 
 
@@ -134,7 +134,7 @@ class Facts:
             query[rows],
             positions(doc_ids, self.names.docs),
             positions(doc_ids, self.corpus.column("doc_id")),
-            self.qrels.column("grade").to_numpy()[rows].astype(np.int64),
+            self.qrels.column("grade").to_numpy()[rows],
         )
 
     @cached_property

@@ -47,9 +47,12 @@ class Gates:
         """
         self._names.append(gate)
         new = self._gate[rows] == 0
-        self._gate[rows[new]] = len(self._names)
+        if not new.all():
+            rows = rows[new]
+            numbers = None if numbers is None else (numbers[0][new], numbers[1][new])
+        self._gate[rows] = len(self._names)
         if numbers is not None:
-            self._numbers[len(self._names)] = (rows[new], numbers[0][new], numbers[1][new])
+            self._numbers[len(self._names)] = (rows, *numbers)
         return len(self._names)
 
     def drop_failing(self, gate: str, rows: np.ndarray, outcome: Outcome) -> int:

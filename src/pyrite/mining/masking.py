@@ -65,7 +65,7 @@ def _copies(pool: Pool, facts: Facts, gone: np.ndarray) -> list[tuple[str, np.nd
 
 def _grades(pool: Pool, facts: Facts) -> np.ndarray:
     """Return the grade of each row, -1 where nobody judged it."""
-    grades = np.full(len(pool), -1, dtype=np.int64)
+    grades = np.full(len(pool), -1, dtype=np.int32)
     judged = facts.judged.take(facts.judged.doc >= 0)
     rows = _rows_with(pool.doc, judged.doc, len(facts.names.docs))
     places = find(facts.names.pairs(judged.query, judged.doc), facts.names.pairs(pool.query[rows], pool.doc[rows]))

@@ -334,6 +334,15 @@ def test_blocks_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     assert mine(model, cross_encoder=HashedCrossEncoder(), **options) == whole
 
 
+def test_no_positive_of_many_is_a_negative(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Positives are looked for in blocks of pairs: also the last ones of a query that has several blocks of them."""
+    pairs = {"anchor": ["q0"] * 37 + ["q1"] * 37, "positive": [*CORPUS[:37], *CORPUS[3:]]}
+    monkeypatch.setattr(retrieval.blocks, "__defaults__", (2,))
+    rows = mine(HashedSentenceTransformer(), pairs, num_negatives=3, range_max=40, output_format="labeled-list")
+    drawn = {row["anchor"]: set(row["positive"][1:]) for row in rows}
+    assert drawn == {"q0": set(CORPUS[37:]), "q1": set(CORPUS[:3])}
+
+
 def test_batches_of_a_cross_encoder_go_across_anchors() -> None:
     scorer = HashedCrossEncoder()
     mine(HashedSentenceTransformer(), cross_encoder=scorer, max_score=0.8, range_max=20)
