@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from torch import nn
 
-__all__ = ["pack_linear_layers"]
+__all__ = ["pack_linear_layers", "takes_gelu"]
 
 # oneDNN chooses a layout for about this many rows; any number may follow.
 _ROWS = 4096
@@ -32,12 +32,12 @@ def pack_linear_layers(model: nn.Module) -> int:
     for module in list(model.modules()):
         for name, child in list(module.named_children()):
             if type(child) is torch.nn.Linear and child.weight.device.type == "cpu":
-                setattr(module, name, packed(child, gelu=name == "dense" and _takes_gelu(module)))
+                setattr(module, name, packed(child, gelu=name == "dense" and takes_gelu(module)))
                 count += 1
     return count
 
 
-def _takes_gelu(module: Any) -> bool:
+def takes_gelu(module: Any) -> bool:
     """Say whether a block is `activation(dense(x))` with the exact GELU, and take the activation out of it if so."""
     from torch import nn
 

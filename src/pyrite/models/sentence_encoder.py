@@ -13,8 +13,9 @@ from pyrite.data import ScoreKind
 from pyrite.errors import ModelError
 from pyrite.extras import locate
 from pyrite.models.folder import ModelFolder
+from pyrite.models.int8_linear import quantise_linear_layers
 from pyrite.models.packed_linear import pack_linear_layers
-from pyrite.models.precision import Arithmetic, Backend, Precision
+from pyrite.models.precision import Arithmetic, Backend, EncoderPrecision, Precision, torch_dtype
 from pyrite.models.prompts import family_prompts, own_prompts
 from pyrite.models.protocols import Role
 from pyrite.models.settings import EncoderSettings, Prompts, SentenceTransformerSettings
@@ -53,6 +54,7 @@ class SentenceEncoder:
         self._model = model
         self._weights = weights
         self._computed = str(next(iter(model.parameters())).dtype)
+        self._threads = False
         self.prompts = prompts
         self.batch_size = batch_size
 
@@ -63,7 +65,7 @@ class SentenceEncoder:
         *,
         prompts: Literal["auto", "none"] | Prompts = "auto",
         device: str = "auto",
-        precision: Precision = "fp32",
+        precision: EncoderPrecision = "fp32",
         backend: Backend = "torch",
         max_length: int | None = None,
         batch_size: int = 64,
@@ -74,7 +76,7 @@ class SentenceEncoder:
             model: The folder or name.
             prompts: `auto` for the model's own or its family's, `none`, or the two texts.
             device: `auto`, `cpu`, `cuda` or `cuda:N`.
-            precision: What a transformer computes in.
+            precision: What a transformer computes in; `int8` on a CPU alone, by torch.
             backend: What runs a transformer; all but torch on a CPU alone.
             max_length: Tokens after which a text is cut; the model's own where None.
             batch_size: Texts encoded at once.
@@ -85,9 +87,11 @@ class SentenceEncoder:
         """
         settings = SentenceTransformerSettings(model=str(model), prompts=prompts, max_length=max_length)
         by_torch = backend == "torch"
-        if not by_torch and device == "auto":
+        if device == "auto" and (not by_torch or precision == "int8"):
             device = "cpu"
-        loaded = load_sentence_transformer(settings, device=device, precision=precision if by_torch else "fp32")
+        # Other backends and 8 bits start from the weights as they are.
+        loaded_in: Precision = "fp32" if not by_torch or precision == "int8" else precision
+        loaded = load_sentence_transformer(settings, device=device, precision=loaded_in)
         folder = settings.local_folder()
         weights = ModelFolder(folder).fingerprint() if folder else {"name": str(model), "commit": _commit(loaded)}
         encoder = cls(loaded, Prompts.model_validate(_prompts_of(loaded)), batch_size, weights)
@@ -96,8 +100,13 @@ class SentenceEncoder:
 
             run_by_backend(loaded, Arithmetic(precision=precision, backend=backend))
             encoder._computed = f"{precision} by {backend}"
+        elif precision == "int8":
+            quantise_linear_layers(loaded)
+            encoder._computed = "int8"
+            encoder._threads = True
         elif loaded.device.type == "cpu" and not encoder.is_static:
             pack_linear_layers(loaded)
+            encoder._threads = True
         return encoder
 
     @property
@@ -125,7 +134,7 @@ class SentenceEncoder:
         if self.is_static:
             return self._encode_static([prompt + text for text in texts] if prompt else texts)
         distinct = list(dict.fromkeys(texts))
-        vectors = encode_texts(self._model, distinct, prompt, self.batch_size)
+        vectors = encode_texts(self._model, distinct, prompt, self.batch_size, in_threads=self._threads)
         if vectors is None:
             vectors = self._encode_by_library(distinct, prompt)
         if len(distinct) == len(texts):
@@ -186,7 +195,7 @@ def load_sentence_transformer(
             device=None if device == "auto" else device,
             revision=settings.revision,
             trust_remote_code=settings.trust_remote_code,
-            model_kwargs={"dtype": _dtype(precision)} if precision != "fp32" else {},
+            model_kwargs={"dtype": torch_dtype(precision)} if precision != "fp32" else {},
         )
     except Exception as error:
         raise ModelError(
@@ -195,7 +204,7 @@ def load_sentence_transformer(
         ) from error
     if precision == "fp32":
         # A checkpoint saved in half precision would otherwise compute in it.
-        model.to(_dtype("fp32"))
+        model.to(torch_dtype("fp32"))
     if settings.max_length is not None:
         _set_max_length(model, settings.max_length)
     _set_prompts(model, _resolve_prompts(settings, model))
@@ -252,12 +261,6 @@ def _load_wordllama(device: str) -> SentenceTransformer:
     model = SentenceTransformer(modules=[module], device="cpu" if device == "auto" else device)
     _set_prompts(model, Prompts())
     return model
-
-
-def _dtype(precision: Precision) -> Any:
-    import torch
-
-    return {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}[precision]
 
 
 def _unit(vectors: Tensor) -> Tensor:

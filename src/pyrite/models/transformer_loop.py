@@ -7,7 +7,7 @@ tokens and not by characters.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -26,12 +26,14 @@ _TEXTS_AT_ONCE = 16_384
 # What a text is taken to hold where the model could read more: else a batch of a long-context model would be vast.
 _TYPICAL_LENGTH = 512
 # More tokens at once make a CPU no faster: its caches hold none of them.
-_CPU_TOKENS = 8_192
+_CPU_TOKENS = 2_048
 # Matrices of half precision want widths of 8 on a GPU.
 _GPU_MULTIPLE = 8
 
 
-def encode_texts(model: SentenceTransformer, texts: Sequence[str], prompt: str, batch_size: int) -> np.ndarray | None:
+def encode_texts(
+    model: SentenceTransformer, texts: Sequence[str], prompt: str, batch_size: int, *, in_threads: bool = False
+) -> np.ndarray | None:
     """Return unit vectors by the modules of a model, or None where the model wants the library's own loop.
 
     Args:
@@ -40,6 +42,7 @@ def encode_texts(model: SentenceTransformer, texts: Sequence[str], prompt: str, 
         prompt: What is written in front of each.
         batch_size: How many texts of the model's maximum length, 512 tokens at most, a batch may hold; as many more
             as are shorter.
+        in_threads: Whether batches may run side by side, one to a thread, as torch's modules on a CPU can.
 
     Returns:
         float32, shape (len(texts), dimension), or None.
@@ -51,7 +54,7 @@ def encode_texts(model: SentenceTransformer, texts: Sequence[str], prompt: str, 
         given = _tokenise(model, texts[start : start + _TEXTS_AT_ONCE], prompt)
         if given is None:
             return None
-        blocks.append(_encode_block(model, *given, batch_size))
+        blocks.append(_encode_block(model, *given, batch_size, in_threads=in_threads))
     return np.concatenate(blocks)
 
 
@@ -80,20 +83,46 @@ def _tokenise(model: SentenceTransformer, texts: Sequence[str], prompt: str) -> 
     return Tokens.of(columns), {name: value for name, value in given.items() if name not in columns}
 
 
-def _encode_block(model: SentenceTransformer, tokens: Tokens, others: dict[str, Any], batch_size: int) -> np.ndarray:
+def _encode_block(
+    model: SentenceTransformer, tokens: Tokens, others: dict[str, Any], batch_size: int, *, in_threads: bool
+) -> np.ndarray:
     import torch
 
     model.eval()
     on_cpu = model.device.type == "cpu"
     lengths = tokens.lengths
     batches = cut_batches(lengths, _budget(model, batch_size), 1 if on_cpu else _GPU_MULTIPLE)
-    with torch.inference_mode():
-        vectors = [_forward(model, tokens, others, batch, _width(model, int(lengths[batch[0]]))) for batch in batches]
-        # One copy to the CPU at the end: each would wait for the device.
-        together: np.ndarray = torch.cat(vectors).to("cpu").numpy()
+
+    def forward(batch: np.ndarray) -> Tensor:
+        return _forward(model, tokens, others, batch, _width(model, int(lengths[batch[0]])))
+
+    size = torch.get_num_threads()
+    if in_threads and 1 < size <= len(batches):
+        vectors = _side_by_side(forward, batches, size)
+    else:
+        vectors = [forward(batch) for batch in batches]
+    # One copy to the CPU at the end: each would wait for the device.
+    together: np.ndarray = torch.cat(vectors).to("cpu").numpy()
     block = np.empty_like(together)
     block[np.concatenate(batches)] = together
     return block
+
+
+def _side_by_side(forward: Callable[[np.ndarray], Tensor], batches: list[np.ndarray], size: int) -> list[Tensor]:
+    """Compute each batch in one thread: threads within a batch would wait for each other after every operation."""
+    from concurrent.futures import ThreadPoolExecutor
+
+    import torch
+    from threadpoolctl import ThreadpoolController
+
+    def start() -> None:
+        # A thread's first question sets its number of threads, which must not happen later.
+        torch.get_num_threads()
+        pools.limit(limits=1, user_api="openmp")
+
+    pools = ThreadpoolController()
+    with ThreadPoolExecutor(size, initializer=start) as pool:
+        return list(pool.map(forward, batches))
 
 
 def _budget(model: SentenceTransformer, batch_size: int) -> int:
@@ -121,5 +150,6 @@ def _forward(
     if tokens.lengths[batch].min() == width:
         matrices.pop("attention_mask", None)
     features = {name: torch.from_numpy(matrix).to(model.device) for name, matrix in matrices.items()}
-    vectors: Tensor = model({**features, **others})["sentence_embedding"]
-    return torch.nn.functional.normalize(vectors.float(), dim=1)
+    with torch.inference_mode():
+        vectors: Tensor = model({**features, **others})["sentence_embedding"]
+        return torch.nn.functional.normalize(vectors.float(), dim=1)

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from pyrite.search.compiled import Part, compiled
+from pyrite.compiled import Part, compiled
 
 __all__ = ["Ranking", "offer_all", "pair_products"]
 

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from pyrite.search.compiled import Part, reordered
+from pyrite.compiled import Part, reordered
 
 __all__ = ["Prepared", "copy_rows", "halve_rows", "quantise_rows"]
 

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from pyrite.search.compiled import Part, compiled
+from pyrite.compiled import Part, compiled
 from pyrite.search.dense.rounding_kernels import Prepared
 
 __all__ = ["OFFSET_ERROR", "ErrorBound", "RoughScores", "Survivors", "compact_all", "scan"]

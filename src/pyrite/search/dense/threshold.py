@@ -23,7 +23,7 @@ from pyrite.search.dense.threads import Team
 if TYPE_CHECKING:
     from threadpoolctl import ThreadpoolController
 
-    from pyrite.search.compiled import Part
+    from pyrite.compiled import Part
     from pyrite.search.dense.rounding_kernels import Prepared
     from pyrite.search.dense.scan_kernels import ErrorBound, RoughScores, Survivors
 

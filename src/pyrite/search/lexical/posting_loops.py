@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from pyrite.search.compiled import compiled, inlined
+from pyrite.compiled import compiled, inlined
 
 __all__ = [
     "PostingArrays",

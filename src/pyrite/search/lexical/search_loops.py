@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from pyrite.search.compiled import compiled, inlined
+from pyrite.compiled import compiled, inlined
 from pyrite.search.lexical.posting_loops import PostingArrays, ones
 
 __all__ = ["QueryPlan", "best_documents", "pair_scores"]

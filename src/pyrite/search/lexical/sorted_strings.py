@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from pyrite.search.compiled import compiled, inlined
+from pyrite.compiled import compiled, inlined
 
 __all__ = ["find_sorted"]
 
