@@ -48,7 +48,8 @@ def prepare(documents: int, queries: int, cache: str, margin: float) -> Material
     import faiss  # noqa: F401
     import sentence_transformers.util  # noqa: F401
 
-    import pyrite.compat  # noqa: F401
+    import pyrite.compat
+    import pyrite.mining  # noqa: F401
     from pyrite.models.sentence_encoder import load_sentence_transformer
     from pyrite.models.settings import WordLlamaSettings
 
