@@ -97,9 +97,10 @@ class Gates:
         numbers = np.full((2, len(rows)), np.nan)
         for gate, (dropped, *pair) in self._numbers.items():
             stay = self._gate[dropped] == gate
-            numbers[:, np.searchsorted(gates, gate) : np.searchsorted(gates, gate, side="right")] = [
-                values[stay] for values in pair
-            ]
+            # Of the gates' own type, else numpy makes another array of them all.
+            first, last = np.searchsorted(gates, np.array([gate, gate + 1], dtype=gates.dtype))
+            for column, values in zip(numbers, pair, strict=True):
+                column[first:last] = values[stay]
         empty = ~np.isin(gates, list(self._numbers))
         names = self._pool.names
         columns = {
