@@ -87,13 +87,14 @@ def _int8_linear() -> Any:
             self._scale = int8_kernels.scale_products_gelu if gelu else int8_kernels.scale_products
 
         def forward(self, values: Tensor) -> Tensor:
-            rows = values.reshape(-1, values.shape[-1]).contiguous()
+            # Some models keep a layer in float32.
+            rows = values.reshape(-1, values.shape[-1]).to(torch.bfloat16).contiguous()
             steps = torch.empty(rows.shape, dtype=torch.int8)
             scales = np.empty(len(rows), dtype=np.float32)
             int8_kernels.quantise_rows(rows.view(torch.uint16).numpy(), steps.numpy(), scales)
             products = torch._int_mm(steps, self._steps)
             out = torch.empty(products.shape, dtype=torch.bfloat16)
             self._scale(products.numpy(), scales, self._scales, self._bias, out.view(torch.uint16).numpy())
-            return out.view(*values.shape[:-1], -1)
+            return out.view(*values.shape[:-1], -1).to(values.dtype)
 
     return Int8Linear

@@ -101,6 +101,8 @@ def test_a_token_depends_on_no_other() -> None:
         together = layer(values)
         assert together.shape == (4, 25, 16)
         assert torch.equal(layer(values[2, 7:8]), together[2, 7:8])
+        assert torch.equal(layer(values.transpose(0, 1)), together.transpose(0, 1))
+        assert torch.equal(layer(values.float()), together.float())
 
 
 def test_gelu_is_the_exact_one() -> None:
