@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from pyrite.errors import ModelError
 from pyrite.models.packed_linear import takes_gelu
+from pyrite.processor import multiplies_in
 
 if TYPE_CHECKING:
     from torch import nn
@@ -17,8 +17,6 @@ __all__ = ["quantise_linear_layers"]
 
 # A value is a multiple of a scale, from -127 to 127.
 _STEPS = 127
-# Without one of these a product in 8 bits takes longer than in bfloat16, and older instructions overflow.
-_INSTRUCTIONS = {"avx512_vnni", "avx_vnni", "amx_int8"}
 
 
 def quantise_linear_layers(model: nn.Module) -> int:
@@ -38,7 +36,7 @@ def quantise_linear_layers(model: nn.Module) -> int:
 
     if any(parameter.device.type != "cpu" for parameter in model.parameters()):
         raise ModelError("precision int8: computes on a CPU alone; set the device to cpu")
-    if _INSTRUCTIONS.isdisjoint(_processor_flags()):
+    if not multiplies_in("int8"):
         raise ModelError(
             "precision int8: wants a processor with AVX-VNNI, AVX512-VNNI or AMX, and Linux, to ask it; "
             "take bf16 or fp32"
@@ -54,15 +52,6 @@ def quantise_linear_layers(model: nn.Module) -> int:
         raise ModelError("precision int8: the model has no linear layer to compute in it; take fp32 or bf16")
     model.to(torch.bfloat16)
     return count
-
-
-def _processor_flags() -> set[str]:
-    """Return what the processor can do, as Linux tells; nothing elsewhere."""
-    try:
-        text = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace")
-    except OSError:
-        return set()
-    return next((set(line.split()) for line in text.splitlines() if line.startswith("flags")), set())
 
 
 def _int8_linear() -> Any:

@@ -27,7 +27,7 @@ HALF = 2.0**-8
 @pytest.fixture(autouse=True)
 def capable(monkeypatch: pytest.MonkeyPatch) -> None:
     """Products in 8 bits are right on any processor by torch; only their speed wants instructions."""
-    monkeypatch.setattr(int8_linear, "_processor_flags", lambda: {"avx512_vnni"})
+    monkeypatch.setattr(int8_linear, "multiplies_in", lambda _: True)
 
 
 @pytest.fixture(scope="module")
@@ -152,7 +152,7 @@ def test_a_static_model_has_nothing_to_multiply(tmp_path: Path) -> None:
 
 
 def test_a_processor_without_the_instructions(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(int8_linear, "_processor_flags", set)
+    monkeypatch.setattr(int8_linear, "multiplies_in", lambda _: False)
     with pytest.raises(ModelError, match="precision int8: wants a processor with AVX-VNNI"):
         SentenceEncoder.load(folder, precision="int8")
 

@@ -11,12 +11,12 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from functools import cache, partial
-from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
 from pyrite.errors import SearchError
+from pyrite.processor import FastProduct, multiplies_in
 from pyrite.search.dense.embeddings import Embeddings
 from pyrite.search.dense.threads import Team
 
@@ -31,12 +31,6 @@ __all__ = ["RoughPrecision", "capacity", "precisions", "threshold_pass", "undefi
 
 RoughPrecision = Literal["int8", "bf16", "fp32"]
 """What the first pass multiplies in."""
-
-# Without these instructions the same product takes longer than in float32, and in int8 it can overflow.
-_INSTRUCTIONS: dict[RoughPrecision, set[str]] = {
-    "int8": {"avx512_vnni", "avx_vnni", "amx_int8"},
-    "bf16": {"avx512_bf16", "amx_bf16"},
-}
 
 _DOCUMENT_BLOCK = 4096
 # torch computes products of very few rows by other code, whose order of rounding is not known.
@@ -58,18 +52,10 @@ def capacity(depth: int) -> int:
     return 8 * depth + 1024
 
 
-@cache
 def precisions() -> list[RoughPrecision]:
-    """Return what the processor multiplies in, the fastest first; float32 is always among them.
-
-    It is asked through Linux; elsewhere float32 is all.
-    """
-    try:
-        text = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace")
-    except OSError:
-        text = ""
-    flags = next((line.split() for line in text.splitlines() if line.startswith("flags")), [])
-    return [*(name for name, wanted in _INSTRUCTIONS.items() if not wanted.isdisjoint(flags)), "fp32"]
+    """Return what the processor multiplies in, the fastest first; float32 is always among them."""
+    fast: tuple[FastProduct, ...] = ("int8", "bf16")
+    return [*(kind for kind in fast if multiplies_in(kind)), "fp32"]
 
 
 def threshold_pass(
