@@ -90,7 +90,7 @@ class MiningCache:
         similarity = Similarity.of(model, arguments.use_faiss)
         names = self._names(pairs, model, similarity, arguments)
         queries, documents = self._encode(pairs, model, names, arguments)
-        shape = (len(pairs.queries), (arguments.range_max or 0) + pairs.most)
+        shape = (len(pairs.queries), min((arguments.range_max or 0) + pairs.most, len(pairs.documents)))
         found = self._stored(names["candidates"], shape, CANDIDATE)
         if found is None:
             advance = self.progress("Searching", len(pairs.queries))

@@ -52,7 +52,8 @@ def choose(
         positive_scores: The score of each pair by the same scorer: float32, shape (pairs,).
         arguments: What may be drawn, and how.
     """
-    depth = (arguments.range_max or 0) + pairs.most
+    asked = (arguments.range_max or 0) + pairs.most
+    depth = min(asked, len(pairs.documents))
     shape = (len(pairs.queries), arguments.num_negatives)
     chosen = Chosen(np.full(shape, -1, dtype=np.int64), np.full(shape, _NONE), positive_scores)
     copies = _Copies.of(pairs) if arguments.mask_duplicates else None
@@ -67,7 +68,7 @@ def choose(
         row, place, column = _draw(scores, arguments, pairs.queries[rows])
         chosen.positions[rows][row, place] = positions[row, column]
         chosen.scores[rows][row, place] = scores[row, column]
-    chosen.skipped.update(gates.counts(len(pairs.queries) * depth))
+    chosen.skipped.update(gates.counts(len(pairs.queries) * asked, len(pairs.queries) * (asked - depth)))
     return chosen
 
 
@@ -138,10 +139,16 @@ class _Gates:
         row, column = (np.concatenate(parts) for parts in zip(*found, strict=True))
         return row, column
 
-    def counts(self, candidates: int) -> dict[str, tuple[int, int]]:
-        """Return {argument: (ruled out, out of how many)} of those that ruled anything out."""
+    def counts(self, candidates: int, absent: int) -> dict[str, tuple[int, int]]:
+        """Return {argument: (ruled out, out of how many)} of those that ruled anything out.
+
+        Args:
+            candidates: How many were asked for.
+            absent: How many of them a smaller corpus does not have; they count, and lie below any `min_score`.
+        """
         counts = {}
-        for name, skipped in self._skipped.items():
+        for name, dropped in self._skipped.items():
+            skipped = dropped + (absent if name == "min_score" else 0)
             if skipped:
                 counts[name] = (skipped, candidates)
             candidates -= skipped if name.endswith("margin") else 0

@@ -371,3 +371,20 @@ def test_further_columns_are_not_read() -> None:
     pairs = {"id": [1, 2], "anchor": ["q0", "q1"], "positive": ["d0", "d1"]}
     rows = mine(HashedSentenceTransformer(), pairs, anchor_column_name="anchor", positive_column_name="positive")
     assert rows[0].keys() == {"anchor", "positive", "negative"}
+
+
+@pytest.mark.parametrize("rescored", [False, True])
+def test_a_window_beyond_the_corpus_costs_no_more_than_the_corpus(
+    capsys: pytest.CaptureFixture[str], rescored: bool
+) -> None:
+    scorer = HashedCrossEncoder() if rescored else None
+    options = {"cross_encoder": scorer, "min_score": -0.9, "relative_margin": 0.05, "verbose": True}
+    whole = mine(HashedSentenceTransformer(), range_max=60, **options)
+    counted = [line for line in capsys.readouterr().out.splitlines() if line.startswith("Skipped")]
+    assert mine(HashedSentenceTransformer(), range_max=10**9, **options) == whole
+    # As over there, ranks that the corpus does not have count as candidates below `min_score`: 6 anchors, 10**9 + 1
+    # candidates each, of which 40 are documents.
+    ranks = 6 * (10**9 + 1)
+    more = [line for line in capsys.readouterr().out.splitlines() if line.startswith("Skipped")]
+    skipped, skipped_of_more = ([int(line.split()[1].replace(",", "")) for line in found] for found in (counted, more))
+    assert skipped_of_more == [skipped[0], skipped[1] + ranks - 6 * 61]
