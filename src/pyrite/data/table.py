@@ -34,7 +34,8 @@ class Table(Generic[Row]):
     unique, `key`. `metadata` holds what belongs to the whole table (a Run's scorer, for instance).
     A large table whose columns repeat the same ids names them in `repeated`: read from disk, they stay
     codes into a list of the ids until somebody asks for the strings. Columns named in `late` stay in the
-    file of a saved table until somebody asks for one of them.
+    file of a saved table until somebody asks for one of them. `incidental` names metadata that tell how the
+    table came about on this machine: they are kept and shown, and enter no fingerprint.
 
     Args:
         arrow: The columns of the schema, in any order; types are cast where that is safe.
@@ -52,6 +53,7 @@ class Table(Generic[Row]):
     key: ClassVar[tuple[str, ...]] = ()
     repeated: ClassVar[tuple[str, ...]] = ()
     late: ClassVar[tuple[str, ...]] = ()
+    incidental: ClassVar[tuple[str, ...]] = ()
 
     def __init__(self, arrow: pa.Table, metadata: Mapping[str, Any] | None = None) -> None:
         self._set(self._conform(arrow, self.schema), metadata)
@@ -196,8 +198,9 @@ class Table(Generic[Row]):
         return self._codes[name]
 
     def fingerprint(self) -> str:
-        """Return a hash of the rows in order and of the metadata, not of the file's bytes."""
-        head = json.dumps([self.kind, self.version, self.metadata], sort_keys=True)
+        """Return a hash of the rows in order and of the metadata but the incidental, not of the file's bytes."""
+        metadata = {name: value for name, value in self.metadata.items() if name not in self.incidental}
+        head = json.dumps([self.kind, self.version, metadata], sort_keys=True)
         return fingerprint_arrow(self.arrow, head)
 
     def summary(self) -> dict[str, Any]:

@@ -92,9 +92,12 @@ class Qrels(Table[Judgment]):
 
 
 class Run(Table[Any]):
-    """A ranking for each query. Its metadata name the scorer and the kind of its scores."""
+    """A ranking for each query. Its metadata name the scorer and the kind of its scores.
 
-    kind, row, key = "run", ScoredDoc, ("query_id", "doc_id")
+    That of a dense index also gives {"passes": `left_open`'s answer}: how the search came to be exact.
+    """
+
+    kind, row, key, incidental = "run", ScoredDoc, ("query_id", "doc_id"), ("passes",)
     schema = _schema(("query_id", _S), ("doc_id", _S), ("rank", _I), ("score", _F))
 
     @classmethod
@@ -142,10 +145,11 @@ class Candidates(Table[Candidate]):
     """What sources proposed, in long form, with the positives scored by the same scorers.
 
     Its metadata give {"scorers": {name: score kind}, "depth": ranks searched}. A score is empty
-    where the scorer cannot say: a ranking made elsewhere has no score for a positive that it lacks.
+    where the scorer cannot say: a ranking made elsewhere has no score for a positive that it lacks. {"passes":
+    {source: `left_open`'s answer}} tells how the search of a dense source came to be exact.
     """
 
-    kind, row, version = "candidates", Candidate, 2
+    kind, row, version, incidental = "candidates", Candidate, 2, ("passes",)
     key = repeated = ("query_id", "doc_id", "source", "scorer")
     schema = _schema(
         ("query_id", _S),

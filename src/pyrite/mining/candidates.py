@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -14,6 +15,7 @@ from pyrite.data.codes import encode, find, positions, row_codes
 from pyrite.errors import DataError
 from pyrite.search.batched import query_ranges
 from pyrite.search.fusion import Fusion, fuse
+from pyrite.search.passes import joined_passes
 from pyrite.search.retriever import Index, Pairs
 from pyrite.search.run_source import RunIndex
 
@@ -47,7 +49,8 @@ def collect_candidates(
     Returns:
         The candidates, ordered by query, source and rank; rows of positives that a source did
         not reach have no rank, and no score where the source cannot tell. The metadata count the queries: how many
-        were mined for, how many judged ones have no positive or no text, and for how many each source has nothing.
+        were mined for, how many judged ones have no positive or no text, for how many each source has nothing, and
+        which share the first pass of a dense source left open.
 
     Raises:
         DataError: There is no source, two have one name, the depth is below 1, or no query has a positive.
@@ -114,13 +117,24 @@ class CandidateCollection:
             name: len(block.ids) - pc.count_distinct(run.column("query_id")).as_py() for name, run in runs.items()
         }
         parts = [_of_source(name, run, block, _scorer(name, self._indices.get(name))) for name, run in runs.items()]
-        return Candidates(_ordered(parts, block.ids), {**self._metadata, "without_candidates": nothing})
+        passes = {name: run.metadata["passes"] for name, run in runs.items() if "passes" in run.metadata}
+        told = {**self._metadata, "without_candidates": nothing, "passes": passes}
+        return Candidates(_ordered(parts, block.ids), told)
 
     def join(self, parts: Sequence[Candidates]) -> Candidates:
         """Return all parts as one table, in their order."""
         nothing = {name: sum(part.metadata["without_candidates"][name] for part in parts) for name in self._names}
         counts = {**self._asked.counts, "without_candidates": nothing}
-        return Candidates(pa.concat_tables([part.arrow for part in parts]), {**self._metadata, "queries": counts})
+        told = {**self._metadata, "queries": counts, **self._passes(parts)}
+        return Candidates(pa.concat_tables([part.arrow for part in parts]), told)
+
+    def _passes(self, parts: Sequence[Candidates]) -> dict[str, Any]:
+        """Return {"passes": ...} of the sources that tell of theirs in every part; nothing where none does."""
+        told = {
+            name: joined_passes([part.metadata.get("passes", {}).get(name) for part in parts]) for name in self._names
+        }
+        found = {name: passes for name, passes in told.items() if passes is not None}
+        return {"passes": found} if found else {}
 
 
 def _runs(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from pyrite.data import QueryScores
 from pyrite.errors import DataError, SettingsError
 from pyrite.metrics.ranking import short_name
@@ -17,7 +19,8 @@ def summarise(data: ReportData) -> dict[str, Json]:
     Returns:
         {"title", "dataset", "metrics": {system: {"ndcg@10": mean over queries}}, "comparisons": [{"a", "b", "metric",
         "delta", "low", "high", "p", "queries"}], "chosen": system or None, "seeds": {system: {"ndcg@10": [one mean
-        for each seed]}} of the systems that were trained several times}.
+        for each seed]}} of the systems that were trained several times, "passes": {step: {output or source: how many
+        queries the first pass of a dense search left open}}}.
     """
     return {
         "title": data.title,
@@ -38,6 +41,7 @@ def summarise(data: ReportData) -> dict[str, Json]:
         ],
         "chosen": data.chosen,
         "seeds": {scores.system: _by_seed(scores) for scores in data.scores if "means" in scores.metadata},
+        "passes": {step: passes for step, manifest in data.manifests.items() if (passes := _passes(manifest))},
     }
 
 
@@ -72,6 +76,16 @@ def check_report(data: ReportData) -> None:
 
 def _short(means: dict[str, float]) -> dict[str, float]:
     return {short_name(measure): value for measure, value in means.items()}
+
+
+def _passes(manifest: Mapping[str, Json]) -> dict[str, Json]:
+    """Return what a step that searches tells of its passes; steps that hand a table on would say it again."""
+    found: dict[str, Json] = {}
+    if manifest.get("kind") in {"search", "mine"}:
+        for name, record in manifest.get("outputs", {}).items():
+            passes = record["summary"].get("passes", {})
+            found |= {name: passes} if "share" in passes else passes
+    return found
 
 
 def _by_seed(scores: QueryScores) -> dict[str, list[float]]:

@@ -8,6 +8,7 @@ import pyarrow as pa
 
 from pyrite.data import Queries, Run
 from pyrite.errors import SearchError
+from pyrite.search.passes import joined_passes, with_passes
 from pyrite.search.retriever import Index
 
 __all__ = ["query_ranges", "search_in_blocks"]
@@ -49,4 +50,5 @@ def search_in_blocks(
     for rows in query_ranges(len(ids)):
         runs.append(index.search(queries.select(ids[rows.start : rows.stop]), depth))
         advance(len(rows))
-    return Run(pa.concat_tables([run.arrow for run in runs]), runs[0].metadata)
+    joined = Run(pa.concat_tables([run.arrow for run in runs]), runs[0].metadata)
+    return with_passes(joined, joined_passes([run.metadata.get("passes") for run in runs]))

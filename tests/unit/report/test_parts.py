@@ -21,6 +21,7 @@ from pyrite.report.summary import summarise
 from pyrite.report.text import excerpt, number, p_value, signed
 from pyrite.report.training import curves, keys
 from pyrite.search import LexicalRetriever
+from pyrite.search.passes import left_open
 from pyrite.testing.tiny import tiny_collection
 
 
@@ -222,3 +223,15 @@ def test_numbers_have_one_look() -> None:
         "0.001",
         "< 0.001",
     ]
+
+
+def test_the_summary_tells_what_the_first_pass_left_open(data: ReportData) -> None:
+    passes = left_open({"int8": 3, "fp64": 1}, "int8")
+    told = {
+        "search": {"kind": "search", "outputs": {"run": {"summary": {"rows": 4, "passes": passes}}}},
+        "mine": {"kind": "mine", "outputs": {"candidates": {"summary": {"passes": {"dense": passes}}}}},
+        "rescore": {"kind": "rescore", "outputs": {"candidates": {"summary": {"passes": {"dense": passes}}}}},
+        "bm25": {"kind": "search", "outputs": {"run": {"summary": {"rows": 4}}}},
+    }
+    searched = dataclasses.replace(data, manifests=told, made_by={})
+    assert summarise(searched)["passes"] == {"search": {"run": passes}, "mine": {"dense": passes}}

@@ -41,6 +41,7 @@ from pyrite.search.dense.exact import DenseHits, exact_search, pair_scores
 from pyrite.search.dense.faiss_index import faiss_first_pass
 from pyrite.search.dense.torch_pass import resolve_device, torch_first_pass
 from pyrite.search.documents import IndexedDocuments
+from pyrite.search.passes import left_open, with_passes
 from pyrite.search.results import RunBuilder
 from pyrite.search.retriever import Pairs
 from pyrite.search.topk import check_depth
@@ -233,7 +234,7 @@ class DenseIndex:
         return replace(built, recall=measured)
 
     def search(self, queries: Queries, depth: int) -> Run:
-        """Return the best `depth` documents of each query.
+        """Return the best `depth` documents of each query; the metadata tell which share the first pass left open.
 
         Raises:
             SearchError: The depth is below 1, or the encoder gave something else than vectors.
@@ -243,7 +244,7 @@ class DenseIndex:
         builder = RunBuilder(self.name, self.score_kind, self.embeddings.ids)
         for query_id, positions, scores in zip(queries.ids(), hits.positions, hits.scores, strict=True):
             builder.add(query_id, positions, scores)
-        return builder.run()
+        return with_passes(builder.run(), left_open(hits.decided_by, next(iter(hits.decided_by), "")))
 
     def _hits(self, vectors: np.ndarray, depth: int) -> DenseHits:
         ties = self._documents.tie_rank
