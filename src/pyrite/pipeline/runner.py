@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -23,6 +24,8 @@ from pyrite.pipeline.store import Store, Workspace
 from pyrite.settings import Json
 
 __all__ = ["RunResult", "Runner", "StepResult", "StepStatus"]
+
+_NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 
 StepStatus = Literal["executed", "cached"]
 
@@ -219,4 +222,15 @@ class _Execution:
 
 
 def _describe(error: Exception) -> str:
-    return str(error) if isinstance(error, PyriteError) else f"{type(error).__name__}: {error}"
+    if isinstance(error, PyriteError):
+        return str(error)
+    if _is_full(error):
+        return f"there is no room to write ({error}); make room or give another --store, then run again"
+    return f"{type(error).__name__}: {error}"
+
+
+def _is_full(error: Exception) -> bool:
+    """Return whether a write failed for want of room; numpy tells of one that was cut short without an errno."""
+    if not isinstance(error, OSError):
+        return False
+    return error.errno in _NO_ROOM or (error.errno is None and "requested and" in str(error))

@@ -78,6 +78,7 @@ def test_the_summary_is_what_programs_read(data: ReportData) -> None:
         ],
         "chosen": "after",
         "seeds": {"after": {"ndcg@10": [0.25, 0.75]}},
+        "passes": {},
     }
 
 
