@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import errno
 import subprocess
 import sys
 import threading
@@ -82,6 +83,28 @@ def test_a_failing_stage_names_the_step_and_keeps_what_was_done(bench: Bench) ->
     record = next(bench.runs.records())[1]
     assert (record.status, record.error) == ("failed", str(raised.value))
     assert not (bench.runs.root / "latest").exists()
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        OSError(errno.ENOSPC, "No space left on device"),
+        OSError(errno.EFBIG, "File too large"),
+        # What numpy raises where only a part of an array could be written.
+        OSError("512822 requested and 153568 written"),
+    ],
+)
+def test_a_full_disk_is_named_and_costs_nothing(bench: Bench, monkeypatch: pytest.MonkeyPatch, error: OSError) -> None:
+    def full(*_: object) -> None:
+        raise error
+
+    with monkeypatch.context() as patch:
+        patch.setattr(ns.Numbers, "save", full)
+        with pytest.raises(StageError, match=r"failed: there is no room to write \(.*\); make room"):
+            bench.run()
+    assert list(bench.store.entries()) == []
+    bench.run()
+    assert {entry.manifest.step for entry in bench.store.entries()} >= {"data", "change-1"}
 
 
 def test_ctrl_c_leaves_the_store_as_it_was(bench: Bench) -> None:
