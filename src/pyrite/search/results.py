@@ -52,19 +52,18 @@ def ranked_run(
         scorer: The name of the index.
         kind: What its scores mean.
         doc_ids: The documents of the index; `hits.rows` points into it.
-        query_ids: One for each ranking.
-        hits: The rankings.
+        query_ids: One for each ranking, all different.
+        hits: The rankings, none with a document twice.
     """
     starts = np.repeat(np.cumsum(hits.counts) - hits.counts, hits.counts)
     queries = np.repeat(np.arange(len(hits.counts)), hits.counts)
-    return Run.build(
-        scorer,
-        kind,
-        query_id=query_ids.take(pa.array(queries)),
-        doc_id=doc_ids.take(pa.array(hits.rows)),
-        rank=pa.array(np.arange(len(queries)) - starts + 1, pa.int32()),
-        score=pa.array(hits.scores),
-    )
+    columns = {
+        "query_id": query_ids.take(pa.array(queries)),
+        "doc_id": doc_ids.take(pa.array(hits.rows)),
+        "rank": pa.array(np.arange(len(queries)) - starts + 1, pa.int32()),
+        "score": pa.array(hits.scores),
+    }
+    return Run.of_unique(pa.table(columns), {"scorer": scorer, "score_kind": str(kind)})
 
 
 class RunBuilder:

@@ -96,6 +96,24 @@ def test_score_gives_what_search_gives_also_below_the_depth() -> None:
     assert np.array_equal(index.score(tiny.queries, pairs), run.column("score").to_numpy())
 
 
+@pytest.mark.parametrize("best_first", [True, False], ids=["guess too high", "guess holds"])
+def test_search_of_many_documents_gives_the_best_by_score(best_first: bool) -> None:
+    rng = np.random.default_rng(0)
+    counts = rng.integers(0, 6, (17_000, 3)) * (rng.random((17_000, 3)) < [0.02, 0.1, 0.5])
+    if best_first:
+        # The index starts from the last ids: its first documents are unlike the rest, and lead on.
+        counts[:, 0] = 0
+        counts[-60:, 0], counts[:300, 1] = 5, 3
+    texts = [" ".join(np.repeat(["gold", "ore", "rock"], row)) + " end" for row in counts]
+    ids = [f"d{row:05}" for row in range(len(texts))]
+    index = LexicalRetriever(LexicalSettings(analysis=PLAIN)).build(Corpus.from_rows(map(Document, ids, texts)))
+    queries = Queries.from_rows([Query("q", "gold ore rock"), Query("p", "gold")])
+    for query_id, found in index.search(queries, depth=100).by_query().items():
+        scores = index.score(queries, Pairs([query_id] * len(ids), ids))
+        order = [row for row in np.lexsort((-np.arange(len(ids)), -scores))[:100] if scores[row] > 0]
+        assert [(hit.doc_id, hit.score) for hit in found] == [(ids[row], scores[row]) for row in order]
+
+
 def test_analysis_of_identifiers_and_languages() -> None:
     code = Analysis(stemmer=None, stopwords="none", split_identifiers=True)
     assert code.tokens("parseHTTPResponse2 read_into") == [

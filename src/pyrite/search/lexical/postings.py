@@ -28,7 +28,8 @@ _TERMS = "terms.arrow"
 _ABSENT = "absent.npy"
 # Rankings that are held at once, as entries, before they are packed.
 _HELD = 1 << 23
-_CHUNK = 32
+# Few enough queries that threads end together, enough that a call is worth its cost.
+_CHUNK = 16
 # A term in at least one of so many documents has a bitmap beside its postings.
 _RARE = 32
 

@@ -16,6 +16,8 @@ __all__ = ["QueryPlan", "best_documents", "pair_scores"]
 _BLOCK = 8192
 # More than the rounding of any sum of scores.
 _SLACK = 1e-9
+# The bar is guessed while no more than one in so many documents was seen.
+_GUESSED = 8
 _ONE = np.uint64(1)
 
 
@@ -97,7 +99,9 @@ def best_documents(
     ascending. Documents are looked at in blocks that fit into the processor's cache. Once `depth`
     documents are known, the last one's score is a bar: terms that cannot lift a document above it
     by themselves are looked up for documents that others have found (MaxScore, Turtle and Flood
-    1995). No document that could enter misses a part, and parts are added in the order of the plan.
+    1995). The first documents tell where that bar will end: a guess that turns out too high costs a
+    second search. No document that could enter misses a part, and parts are added in the order of
+    the plan.
 
     Args:
         arrays: The postings.
@@ -131,7 +135,25 @@ def _lists(arrays: PostingArrays, plan: QueryPlan, query: int) -> _Lists:
 def _search(
     arrays: PostingArrays, lists: _Lists, size: int, block: _Block, rows: np.ndarray, scores: np.ndarray
 ) -> int:
-    count, bar = 0, -np.inf
+    """Write one query's ranking; return its length. A bar guessed too high costs a second pass without a guess."""
+    places = lists.places.copy()
+    count, guess = _pass(arrays, lists, size, block, rows, scores, size // _GUESSED)
+    if guess > -np.inf and (count < len(rows) or scores[0] < guess):
+        lists.places[:] = places
+        count, _ = _pass(arrays, lists, size, block, rows, scores, 0)
+    _sort(rows, scores, count)
+    return count
+
+
+@compiled
+def _pass(
+    arrays: PostingArrays, lists: _Lists, size: int, block: _Block, rows: np.ndarray, scores: np.ndarray, guessed: int
+) -> tuple[int, float]:
+    """Go through all documents, and guess from the first `guessed` ones; return how many entered, and the guess.
+
+    No document that scores as much as the guess is missed.
+    """
+    count, bar, guess = 0, -np.inf, -np.inf
     start, stop, width = 0, 0, 2048
     while stop < size:
         start, stop = stop, min(stop + width, size)
@@ -147,10 +169,24 @@ def _search(
         count = _enter(block, found, lists.floor, start, rows, scores, count)
         block.sums[: stop - start] = 0.0
         block.marks[: stop - start] = 0
-        if count == len(rows):
-            bar = scores[0] - lists.floor - _SLACK * abs(scores[0])
-    _sort(rows, scores, count)
-    return count
+        if stop <= guessed:
+            guess = max(guess, _guess(scores[:count], len(rows) * stop / size))
+        known = max(scores[0], guess) if count == len(rows) else guess
+        bar = known - lists.floor - _SLACK * abs(known) if known > -np.inf else known
+    return count, guess
+
+
+@compiled
+def _guess(scores: np.ndarray, expected: float) -> float:
+    """Return a score that the last of the best documents will hardly fall below.
+
+    Args:
+        scores: Of the best documents so far.
+        expected: How many documents of the final ranking are among those seen, were documents in random order; three
+            standard deviations more are allowed for.
+    """
+    rank = int(expected + 3 * np.sqrt(expected)) + 2
+    return np.sort(scores)[len(scores) - rank] if rank <= len(scores) else -np.inf
 
 
 @compiled
