@@ -12,6 +12,7 @@ import logging
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -20,6 +21,9 @@ from pyrite.search.dense.embeddings import Embeddings
 from pyrite.search.dense.threads import Team
 from pyrite.search.dense.threshold import RoughPrecision, capacity, precisions, threshold_pass, undefined_document
 from pyrite.search.topk import check_depth, top_indices
+
+if TYPE_CHECKING:
+    from pyrite.compiled import Part
 
 __all__ = ["DenseHits", "FirstPass", "exact_search", "pair_scores"]
 
@@ -212,17 +216,21 @@ class _Search:
             yield rows[order], scores[order]
 
     def _ranked(self, queries: np.ndarray, candidates: list[np.ndarray]) -> list[Hit]:
-        """Score the candidates of each query and keep the best."""
-        counts = [len(rows) for rows in candidates]
-        rows = np.concatenate(candidates)
-        scores = self._scores(queries, np.repeat(np.arange(len(queries)), counts), rows)
+        """Score the candidates of each query and keep the best; each thread sees to some of the queries."""
+        hits: list[Hit] = [(np.zeros(0, np.int64), np.zeros(0))] * len(queries)
+        self.team.share(len(queries), partial(self._rank, queries, candidates, hits))
+        return hits
+
+    def _rank(self, queries: np.ndarray, candidates: list[np.ndarray], hits: list[Hit], part: Part) -> None:
+        some = candidates[part[0] : part[1]]
+        counts = [len(rows) for rows in some]
+        rows = np.concatenate(some) if some else np.zeros(0, np.int64)
+        scores = self._scores(queries, np.repeat(np.arange(*part), counts), rows)
         ties = self.tie_rank[rows]
-        hits = []
-        for stop, count in zip(np.cumsum(counts), counts, strict=True):
+        for query, stop, count in zip(range(*part), np.cumsum(counts), counts, strict=True):
             here = slice(stop - count, stop)
             order = top_indices(scores[here], self.depth, ties[here])
-            hits.append((rows[here][order], scores[here][order]))
-        return hits
+            hits[query] = (rows[here][order], scores[here][order])
 
     def _scores(self, queries: np.ndarray, query_rows: np.ndarray, rows: np.ndarray) -> np.ndarray:
         """Score pairs in the order of the documents, so that shards are read from front to back."""
@@ -236,7 +244,7 @@ class _Search:
             first, last = np.searchsorted(rows, [start, start + len(shard)])
             pairs = (query_rows[first:last], rows[first:last] - start)
             out = in_order[first:last]
-            self.team.share(len(out), partial(exact_kernels.pair_products, exact, np.asarray(shard), pairs, out))
+            exact_kernels.pair_products(exact, np.asarray(shard), pairs, out, (0, len(out)))
         if not np.isfinite(in_order).all():
             raise undefined_document(int(rows[~np.isfinite(in_order)][0]))
         scores = np.empty(len(rows))
