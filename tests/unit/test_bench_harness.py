@@ -25,6 +25,15 @@ def load(megabytes, more):
     return bytearray(megabytes * 10**6), more
 def add(loaded):
     return hold(loaded[1])
+def hold_blocks(megabytes):
+    blocks = [b"a" * 100_000 for _ in range(megabytes * 10)]
+    time.sleep(0.05)
+    return blocks[-1:]
+def count_blocks(megabytes): return len(hold_blocks(megabytes))
+def scatter(megabytes):
+    last = hold_blocks(megabytes)
+    hold_blocks.last = last
+    return megabytes
 def read_map(path):
     with open(path, "rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as mapped:
         total = sum(mapped[i] for i in range(0, len(mapped), 4096))
@@ -129,3 +138,10 @@ def test_a_busy_machine_is_told_of(
     monkeypatch.setattr(harness.psutil, "cpu_percent", lambda _: busy)
     harness.measure(harness.Call("bench_targets:double", {"number": 1}))
     assert ("other work takes 60% of the processors" in capsys.readouterr().err) == warned
+
+
+def test_memory_that_preparation_freed_counts_when_it_is_used_again() -> None:
+    from benchmarks.harness import Call, measure
+
+    call = Call("bench_targets:count_blocks", {"megabytes": 100}, prepare="bench_targets:scatter")
+    assert measure(call).added_anonymous_mb > 90
