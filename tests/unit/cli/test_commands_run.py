@@ -225,14 +225,26 @@ def test_demo_without_its_file_says_so(pyrite: Cli, monkeypatch: pytest.MonkeyPa
     assert "the demonstration's file is missing; install Pyrite again" in answer.err
 
 
-def test_what_the_system_refuses_is_no_fault_of_the_code(pyrite: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(
+    ("error", "told"),
+    [
+        (
+            OSError(28, "No space left on device"),
+            "there is no room to write ([Errno 28] No space left on device); make",
+        ),
+        (OSError(5, "Input/output error"), "OSError: [Errno 5] Input/output error"),
+    ],
+)
+def test_what_the_system_refuses_is_no_fault_of_the_code(
+    error: OSError, told: str, pyrite: Cli, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def refuse(*given: object) -> None:
-        raise OSError(28, "No space left on device")
+        raise error
 
     monkeypatch.setattr(ns.Numbers, "save", refuse)
     answer = pyrite("count", "--quiet")
     assert answer.code == 1
-    assert answer.err.startswith("error: step 'count' (stage 'count') failed: OSError: [Errno 28] No space left")
+    assert answer.err.startswith(f"error: step 'count' (stage 'count') failed: {told}")
 
 
 def test_a_home_folder_is_meant_by_its_sign(pyrite: Cli, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
