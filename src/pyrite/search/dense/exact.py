@@ -225,7 +225,7 @@ class _Search:
         some = candidates[part[0] : part[1]]
         counts = [len(rows) for rows in some]
         rows = np.concatenate(some) if some else np.zeros(0, np.int64)
-        scores = self._scores(queries, np.repeat(np.arange(*part), counts), rows)
+        scores = self._scores(queries[part[0] : part[1]], np.repeat(np.arange(len(some)), counts), rows)
         ties = self.tie_rank[rows]
         for query, stop, count in zip(range(*part), np.cumsum(counts), counts, strict=True):
             here = slice(stop - count, stop)
