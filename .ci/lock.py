@@ -15,7 +15,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
 LOCK = ROOT / "requirements.lock"
-EXTRAS = ("cpu", "demo", "dev", "llm")
+EXTRAS = ("cpu", "demo", "dev", "llm", "lora")
 PINNED = ("torch==2.13.0",)
 """Held back to a version whose CPU build every index used here has."""
 HEAD = """\
