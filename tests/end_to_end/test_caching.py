@@ -19,6 +19,7 @@ from pyrite.testing.models import write_static_model
 RUN = ("run", "small.yaml", "--json", "--quiet")
 HYBRID = {
     "assemble-hybrid",
+    "teach",
     "export",
     "model-hybrid",
     "embed-hybrid",

@@ -13,8 +13,9 @@ from typing import Any
 import pytest
 import small
 
-# Three embeddings of 4, one block of queries to mine for, then the 122 pairs that each `rescore` scored, 8 in a shard.
-SHARDS = 4 * 3 + 1 + 16 + 16
+# Three embeddings of 4, one block of queries to mine for, the 122 pairs that each `rescore` scored, then the 23 of the
+# training set, 8 in a shard.
+SHARDS = 4 * 3 + 1 + 16 + 16 + 3
 # 7 pairs of training queries and their positives, 3 in a batch: 3 steps an epoch, 2 epochs.
 TRAINING_STEPS, CHECKPOINTS = 6, (3, 6)
 TRAINED = ("model-in-batch", "model-hybrid")
