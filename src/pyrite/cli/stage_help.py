@@ -37,11 +37,12 @@ class _Schema:
     def __init__(self, schema: dict[str, Any]) -> None:
         self._root = schema
         self._definitions = schema.get("$defs", {})
+        self._described: set[str] = set()
 
     def lines(self) -> Iterator[str]:
-        yield from self._properties(self._root, "  ", ())
+        yield from self._properties(self._root, "  ")
 
-    def _properties(self, schema: dict[str, Any], indent: str, seen: tuple[str, ...]) -> Iterator[str]:
+    def _properties(self, schema: dict[str, Any], indent: str) -> Iterator[str]:
         for name, field in schema.get("properties", {}).items():
             if "const" in field:
                 continue
@@ -49,16 +50,20 @@ class _Schema:
             default = "required" if required else f"default {json.dumps(field.get('default'))}"
             yield from _wrapped(f"{name}: {self._type(field)}{_limits(field)}, {default}", indent, hanging=2)
             yield from _wrapped(field.get("description", ""), indent + "    ")
-            yield from self._nested(field, indent + "    ", seen)
+            yield from self._nested(field, indent + "    ")
 
-    def _nested(self, field: dict[str, Any], indent: str, seen: tuple[str, ...]) -> Iterator[str]:
-        """Describe the settings inside a setting, each class once on a path."""
+    def _nested(self, field: dict[str, Any], indent: str) -> Iterator[str]:
+        """Describe the settings inside a setting, each class once."""
         for name in self._references(field):
             inner = self._definitions[name]
-            if name in seen or "properties" not in inner:
+            if "properties" not in inner:
                 continue
+            if name in self._described:
+                yield from _wrapped(f"{self._name(inner)}: as above", indent)
+                continue
+            self._described.add(name)
             yield from _wrapped(f"{self._name(inner)}: {_first_sentence(inner)}".rstrip(": "), indent, hanging=2)
-            yield from self._properties(inner, indent + "  ", (*seen, name))
+            yield from self._properties(inner, indent + "  ")
 
     def _references(self, field: Json) -> list[str]:
         """Return the names of the classes that a field may hold."""

@@ -63,7 +63,7 @@ class TrainOutputs:
     log: TrainingLog
 
 
-@stage("train", version=1)
+@stage("train", version=2)
 def train(settings: TrainSettings, inputs: TrainInputs, context: Context) -> TrainOutputs:
     """Train an encoder on positives and negatives; the best epoch on dev is kept."""
     inputs.model.check_trainable()

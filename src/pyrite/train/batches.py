@@ -7,36 +7,67 @@ from bisect import bisect_right
 from collections import Counter, deque
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from pyrite.seeds import rng
 from pyrite.train.examples import Examples
 
+if TYPE_CHECKING:
+    import torch
+
+    from pyrite.train.losses.batch import LossBatch
+
 __all__ = ["Batch", "BatchPlan", "epoch_batches", "make_batch"]
 
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """One step's material, as row numbers of the texts in `Examples`; B pairs with up to K mined negatives each.
+    """One step's material, as row numbers of the texts in `Examples`.
+
+    B pairs with up to K mined negatives and M further positives each give the C = B (1 + K + M) documents and the masks
+    of a `LossBatch`; what is not said here is said there.
 
     Attributes:
         queries: Shape (B,).
-        positives: Shape (B,).
-        negatives: Shape (B, K); where `present` is False the row number means nothing.
+        documents: Shape (C,), in the order of a `LossBatch`; the row number of padding means nothing.
         present: Shape (B, K): whether the group has that many negatives.
-        allowed: Shape (B, B + B * K): False where a candidate is, or is a copy of, a known positive of the query. The
-            candidates are the positives, then the negatives of the first query, and so on. A query's own positive
-            stays True.
+        more: Shape (B, M): whether the pair has that many further positives.
+        known: Shape (B, C).
         weights: Float32, shape (B, K), or None where all are 1.
+        teacher: Float32, shape (B, 1 + K), or None.
+        margins: Float32, shape (B, K), or None.
     """
 
     queries: np.ndarray
-    positives: np.ndarray
-    negatives: np.ndarray
+    documents: np.ndarray
     present: np.ndarray
-    allowed: np.ndarray
+    more: np.ndarray
+    known: np.ndarray
     weights: np.ndarray | None
+    teacher: np.ndarray | None
+    margins: np.ndarray | None
+
+    def tensors(self) -> dict[str, Any]:
+        """Return all but the row numbers, as the fields of a `LossBatch` are named; what is None is left out."""
+        import torch
+
+        names = ("present", "more", "known", "weights", "teacher", "margins")
+        arrays = {name: getattr(self, name) for name in names}
+        return {name: torch.from_numpy(array) for name, array in arrays.items() if array is not None}
+
+    def with_vectors(self, queries: torch.Tensor, documents: torch.Tensor) -> LossBatch:
+        """Return what a loss takes, on the device of the vectors.
+
+        Args:
+            queries: Shape (B, D).
+            documents: Shape (C, D).
+        """
+        from pyrite.train.losses.batch import LossBatch
+
+        moved = {name: tensor.to(documents.device) for name, tensor in self.tensors().items()}
+        return LossBatch(queries, documents, **moved)
 
 
 def make_batch(examples: Examples, members: np.ndarray) -> Batch:
@@ -46,28 +77,29 @@ def make_batch(examples: Examples, members: np.ndarray) -> Batch:
         examples: The training set.
         members: Numbers of pairs, shape (B,).
     """
-    groups, positives = examples.groups[members], examples.positives[members]
-    present = examples.negatives[groups] >= 0
-    negatives = np.where(present, examples.negatives[groups], 0)
-    candidates = examples.document_keys[np.concatenate([positives, negatives.ravel()])]
+    groups, more = examples.groups[members], examples.more[members]
+    negatives = examples.negatives[groups]
+    documents = np.concatenate([examples.positives[members], negatives.ravel(), more.ravel()])
+    known = [examples.known[key] for key in examples.query_keys[groups]]
     return Batch(
         queries=groups,
-        positives=positives,
-        negatives=negatives,
-        present=present,
-        allowed=_allowed(candidates, [examples.known[key] for key in examples.query_keys[groups]]),
+        documents=np.maximum(documents, 0),
+        present=negatives >= 0,
+        more=more >= 0,
+        known=_known(np.where(documents >= 0, examples.document_keys[documents], -1), known),
         weights=None if examples.weights is None else examples.weights[groups],
+        teacher=None if examples.teacher is None else examples.teacher[members],
+        margins=None if examples.margins is None else examples.margins[members],
     )
 
 
-def _allowed(candidates: np.ndarray, known: list[np.ndarray]) -> np.ndarray:
-    """Mark as False the candidates (document keys) that are known positives of a query, its own pair apart."""
+def _known(documents: np.ndarray, known: list[np.ndarray]) -> np.ndarray:
+    """Mark the documents (by their keys, -1 for padding) that are known positives of each query."""
     rows = np.repeat(np.arange(len(known)), [len(keys) for keys in known])
-    hits, columns = np.nonzero(np.concatenate(known)[:, None] == candidates[None, :])
-    allowed = np.ones((len(known), len(candidates)), dtype=bool)
-    allowed[rows[hits], columns] = False
-    np.fill_diagonal(allowed, True)
-    return allowed
+    hits, columns = np.nonzero(np.concatenate(known)[:, None] == documents[None, :])
+    marked = np.zeros((len(known), len(documents)), dtype=bool)
+    marked[rows[hits], columns] = True
+    return marked
 
 
 def epoch_batches(examples: Examples, batch_size: int, seed: int, epoch: int) -> list[np.ndarray]:

@@ -13,6 +13,7 @@ import shutil
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -31,7 +32,10 @@ from pyrite.errors import ModelError
 from pyrite.models.folder import ModelFolder
 from pyrite.train.batches import make_batch
 from pyrite.train.job import TrainingResult
-from pyrite.train.losses.infonce import InfoNCE
+from pyrite.train.learnt import Learnt
+from pyrite.train.losses.batch import LossBatch
+from pyrite.train.losses.blocks import first_facts, in_blocks
+from pyrite.train.losses.loss import Loss
 from pyrite.train.progress import Progress, StepNumbers
 from pyrite.train.settings import TransformerTrainer
 from pyrite.train.task import TrainingTask
@@ -39,6 +43,7 @@ from pyrite.train.task import TrainingTask
 __all__ = ["train_biencoder"]
 
 _STAGING = "trainer"
+_LEARNT = "learnt.pt"
 
 
 def train_biencoder(task: TrainingTask, settings: TransformerTrainer) -> TrainingResult:
@@ -98,15 +103,18 @@ class _Trainer(SentenceTransformerTrainer):
     def __init__(
         self, task: TrainingTask, settings: TransformerTrainer, model: SentenceTransformer, progress: Progress
     ) -> None:
+        learnt = Learnt(settings.loss, model.device)
+        loss = _Loss(model, settings.loss, learnt, progress)
         super().__init__(
             model=model,
             args=_arguments(task, settings, model),
-            loss=_Loss(model, InfoNCE(settings.temperature)),
-            callbacks=[_Keeper(task, progress)],
+            loss=loss,
+            callbacks=[_Keeper(task, progress, loss)],
         )
         # It writes every log entry to the standard output.
         self.remove_callback(PrinterCallback)
         self._task = task
+        self._learnt, self._learnt_rate = learnt, settings.loss_learning_rate
         self._collator = _Collator(task, model, settings.max_length)
 
     def get_train_dataloader(self) -> DataLoader:
@@ -118,6 +126,19 @@ class _Trainer(SentenceTransformerTrainer):
             generator=torch.Generator(),
         )
         return self.accelerator.prepare(loader)  # type: ignore[no-any-return]
+
+    def create_optimizer(self, model: Any = None) -> torch.optim.Optimizer:
+        """Return the optimiser of the encoder, with what the loss learns at a rate of its own and without decay."""
+        optimizer: torch.optim.Optimizer = super().create_optimizer(model)
+        if self._learnt.names:
+            group = {"params": list(self._learnt.scalars), "lr": self._learnt_rate, "weight_decay": 0.0}
+            optimizer.add_param_group(group)
+        return optimizer
+
+    def _load_from_checkpoint(self, resume_from_checkpoint: str, model: Any = None) -> None:
+        super()._load_from_checkpoint(resume_from_checkpoint)
+        state = torch.load(Path(resume_from_checkpoint) / _LEARNT, map_location=self.model.device, weights_only=True)
+        self._learnt.load_state_dict(state)
 
     def add_model_card_callback(self, default_args_dict: dict[str, Any]) -> None:
         """Leave the model card alone: it would describe a data set that the trainer does not see."""
@@ -156,9 +177,10 @@ class _Keeper(TrainerCallback):
     moved, with the progress beside it.
     """
 
-    def __init__(self, task: TrainingTask, progress: Progress) -> None:
+    def __init__(self, task: TrainingTask, progress: Progress, loss: _Loss) -> None:
         self._task = task
         self._progress = progress
+        self._loss = loss
 
     def on_step_end(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any
@@ -178,7 +200,7 @@ class _Keeper(TrainerCallback):
             return
         task, step = self._task, state.global_step
         pairs = len(task.plan.batches[step - 1])
-        numbers = StepNumbers(logs["loss"], pairs, logs["learning_rate"], logs["grad_norm"])
+        numbers = StepNumbers(logs["loss"], pairs, logs["learning_rate"], logs["grad_norm"], self._loss.facts)
         self._progress.note_step(task.plan, numbers)
         if not task.wants_checkpoint(step):
             task.close_step(self._progress)
@@ -194,6 +216,7 @@ class _Keeper(TrainerCallback):
                 value = _measure(task, model)
             self._progress.note_epoch(task.plan, epoch, value)
         self._progress.write(staged)
+        torch.save(self._loss.learnt.state_dict(), staged / _LEARNT)
         task.checkpoints.publish(staged, step)
         task.close_step(self._progress)
 
@@ -218,34 +241,41 @@ def _randomness_kept() -> Iterator[None]:
 
 
 class _Loss(torch.nn.Module):
-    """InfoNCE on the vectors of a batch's texts.
+    """The loss on the vectors of a batch's texts.
 
     A document that stands in several places of a batch is encoded once.
+
+    Attributes:
+        facts: What the loss said of the last batch, where its step is one to log.
     """
 
-    def __init__(self, model: SentenceTransformer, loss: InfoNCE) -> None:
+    def __init__(self, model: SentenceTransformer, loss: Loss, learnt: Learnt, progress: Progress) -> None:
         super().__init__()
         self.model = model
-        self.loss = loss
+        self.facts: dict[str, float] = {}
+        # In a tuple, what is learnt is no part of this module, and no part of the encoder's groups of parameters.
+        self._parts = (loss, learnt, progress)
+
+    @property
+    def learnt(self) -> Learnt:
+        """What the loss learns beside the encoder."""
+        return self._parts[1]
 
     def forward(self, features: Sequence[dict[str, Any]], places: dict[str, Any]) -> torch.Tensor:
         """Return the loss.
 
         Args:
             features: The queries, then the documents, as the model takes them.
-            places: For each positive and negative the document it is; the masks and weights of the batch.
+            places: For each document of the batch which of those encoded it is, and the other fields of a `LossBatch`.
         """
+        loss, learnt, progress = self._parts
         queries, documents = (self.model(dict(texts))["sentence_embedding"].float() for texts in features)
         # The gradient of `embedding` adds up in a fixed order, the one of indexing does not.
-        positives, negatives = (functional.embedding(places[name], documents) for name in ("positives", "negatives"))
-        return self.loss(
-            queries,
-            positives,
-            negatives,
-            present=places["present"],
-            allowed=places["allowed"],
-            weights=places["weights"],
-        )
+        fields = {name: tensor for name, tensor in places.items() if name != "documents"}
+        batch = LossBatch(queries, functional.embedding(places["documents"], documents), **fields)
+        parameters = learnt.by_name()
+        self.facts = first_facts(loss, batch, parameters) if progress.wants_facts() else {}
+        return in_blocks(loss, batch, parameters)
 
 
 @dataclass(frozen=True, slots=True)
@@ -266,21 +296,13 @@ class _Collator:
         """Return "query_..." and "document_..." for the model and "label" for the loss."""
         examples = self.task.examples
         batch = make_batch(examples, np.array(members))
-        size = len(batch.positives)
-        rows, places = np.unique(np.concatenate([batch.positives, batch.negatives.ravel()]), return_inverse=True)
+        rows, places = np.unique(batch.documents, return_inverse=True)
         queries = self._tokenise([examples.query_texts[row] for row in batch.queries], self.task.query_prompt)
         documents = self._tokenise([examples.document_texts[row] for row in rows], self.task.document_prompt)
-        label = {
-            "positives": places[:size],
-            "negatives": places[size:].reshape(batch.negatives.shape),
-            "present": batch.present,
-            "allowed": batch.allowed,
-            "weights": batch.weights,
-        }
         return {
             **{f"query_{name}": value for name, value in queries.items()},
             **{f"document_{name}": value for name, value in documents.items()},
-            "label": {name: None if array is None else torch.from_numpy(array) for name, array in label.items()},
+            "label": {"documents": torch.from_numpy(places), **batch.tensors()},
         }
 
     def _tokenise(self, texts: list[str], prompt: str) -> dict[str, Any]:

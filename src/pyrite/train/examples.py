@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
@@ -26,6 +27,11 @@ class Examples:
         positives: The positive of each pair: shape (E,), in [0, D).
         negatives: The mined negatives of each group: shape (G, K), -1 where a group has fewer than K.
         weights: The weights of the negatives: float32, shape (G, K); None where all are 1.
+        more: Further positives of the query that a pair brings: shape (E, M), -1 where it has fewer than M.
+        teacher: A teacher's scores of the positive and the negatives of each pair: float32, shape (E, 1 + K), nan where
+            there is none; None without a teacher.
+        margins: What a teacher gave the positive of each pair more than the negatives: float32, shape (E, K), nan where
+            it said nothing; None without such.
         query_keys: The same number for queries of the same normalised text: shape (G,).
         document_keys: The same number for documents that are copies: shape (D,).
         known: For each query key, the document keys of its positives.
@@ -37,6 +43,9 @@ class Examples:
     positives: np.ndarray
     negatives: np.ndarray
     weights: np.ndarray | None
+    more: np.ndarray
+    teacher: np.ndarray | None
+    margins: np.ndarray | None
     query_keys: np.ndarray
     document_keys: np.ndarray
     known: list[np.ndarray]
@@ -45,13 +54,16 @@ class Examples:
         return len(self.groups)
 
 
-def resolve(training_set: TrainingSet, texts: TrainingTexts, negatives: int) -> Examples:
+def resolve(training_set: TrainingSet, texts: TrainingTexts, negatives: int, positives: int = 1) -> Examples:
     """Resolve a training set's ids to row numbers.
 
     Args:
         training_set: The groups.
         texts: The corpus and the queries.
         negatives: Mined negatives that a group brings at most: its first ones.
+        positives: Positives that are looked at together. With 1, each makes a pair. With more, a query's positives are
+            cut into the fewest even parts of that many at most; each part makes a pair of its first positive, which
+            brings the others. None is left out.
 
     Raises:
         DataError: The set is empty, or an id is not in the corpus or the queries; every such id is listed.
@@ -66,13 +78,18 @@ def resolve(training_set: TrainingSet, texts: TrainingTexts, negatives: int) -> 
     query_texts = texts.queries.select([group.query_id for group in groups]).texts()
     query_keys = _number(normalise(text) for text in query_texts)
     document_keys = _number(corpus.copy_keys().tolist())
+    pairs = [(place, part) for place, group in enumerate(groups) for part in _parts(group, positives)]
+    first = [(groups[place], int(part[0])) for place, part in pairs]
     return Examples(
         query_texts=query_texts,
         document_texts=corpus.texts(),
-        groups=np.repeat(np.arange(len(groups)), [len(group.positive_ids) for group in groups]),
-        positives=np.array([rows[doc_id] for group in groups for doc_id in group.positive_ids]),
-        negatives=_pad([[rows[d] for d in group.negative_ids[:negatives]] for group in groups], -1, np.dtype(np.int64)),
+        groups=np.array([place for place, _ in pairs]),
+        positives=np.array([rows[group.positive_ids[own]] for group, own in first]),
+        negatives=_pad([[rows[d] for d in group.negative_ids[:negatives]] for group in groups], -1, np.int64),
         weights=_weights(groups, negatives),
+        more=_pad([[rows[groups[place].positive_ids[i]] for i in part[1:]] for place, part in pairs], -1, np.int64),
+        teacher=_teacher(first, negatives),
+        margins=_margins(first, negatives),
         query_keys=query_keys,
         document_keys=document_keys,
         known=_known(groups, rows, query_keys, document_keys),
@@ -107,10 +124,17 @@ def _number(keys: Iterable[str]) -> np.ndarray:
     return np.array([numbers.setdefault(key, len(numbers)) for key in keys])
 
 
-def _pad(rows: Sequence[Sequence[float]], padding: float, dtype: np.dtype) -> np.ndarray:
-    padded = np.full((len(rows), max(map(len, rows))), padding, dtype=dtype)
+def _parts(group: TrainingGroup, positives: int) -> list[np.ndarray]:
+    """Cut the places of a group's positives into even parts."""
+    count = len(group.positive_ids)
+    return np.array_split(np.arange(count), math.ceil(count / positives))
+
+
+def _pad(rows: Sequence[Sequence[float | None]], padding: float, dtype: type, width: int | None = None) -> np.ndarray:
+    """Put rows of different lengths into one array; None in them becomes nan."""
+    padded: np.ndarray = np.full((len(rows), max(map(len, rows)) if width is None else width), padding, dtype=dtype)
     for row, values in zip(padded, rows, strict=True):
-        row[: len(values)] = values
+        row[: len(values)] = np.array(values, dtype=dtype)
     return padded
 
 
@@ -118,7 +142,37 @@ def _weights(groups: Sequence[TrainingGroup], negatives: int) -> np.ndarray | No
     if all(group.weights is None for group in groups):
         return None
     given = [group.weights or (1.0,) * len(group.negative_ids) for group in groups]
-    return _pad([weights[:negatives] for weights in given], 1.0, np.dtype(np.float32))
+    return _pad([weights[:negatives] for weights in given], 1.0, np.float32)
+
+
+def _teacher(pairs: Sequence[tuple[TrainingGroup, int]], negatives: int) -> np.ndarray | None:
+    """Return the scores of (group, place of the positive): the positive's, then those of the first negatives."""
+    if all(group.teacher_scores is None for group, _ in pairs):
+        return None
+    rows = []
+    for group, own in pairs:
+        scores, count = group.teacher_scores, len(group.positive_ids)
+        rows.append(() if scores is None else (scores[own], *scores[count : count + _used(group, negatives)]))
+    return _pad(rows, np.nan, np.float32, width=1 + _most(pairs, negatives))
+
+
+def _margins(pairs: Sequence[tuple[TrainingGroup, int]], negatives: int) -> np.ndarray | None:
+    """Return the margins of (group, place of the positive) for the first negatives."""
+    if all(group.margins is None for group, _ in pairs):
+        return None
+    rows = []
+    for group, own in pairs:
+        start = own * len(group.negative_ids)
+        rows.append(() if group.margins is None else group.margins[start : start + _used(group, negatives)])
+    return _pad(rows, np.nan, np.float32, width=_most(pairs, negatives))
+
+
+def _used(group: TrainingGroup, negatives: int) -> int:
+    return min(len(group.negative_ids), negatives)
+
+
+def _most(pairs: Sequence[tuple[TrainingGroup, int]], negatives: int) -> int:
+    return max(_used(group, negatives) for group, _ in pairs)
 
 
 def _known(

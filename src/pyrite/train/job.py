@@ -54,7 +54,8 @@ class TrainingResult:
 
     Attributes:
         folder: What `SentenceTransformer(folder)` loads; inside the job's `workdir`.
-        log: Entries "loss", "epoch-loss", "learning-rate", "gradient-norm" and, with a dev function, "dev".
+        log: Entries "loss", "epoch-loss", "learning-rate", "gradient-norm", the facts that the loss tells (such as
+            "negative-cosine") and, with a dev function, "dev".
         best_epoch: The epoch whose weights these are; 0 where no epoch was better than no training.
     """
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -29,12 +30,14 @@ class StepNumbers:
         pairs: The pairs in the batch.
         learning_rate: The rate of the step.
         gradient_norm: The length of the gradient before any clipping.
+        facts: What the loss says of the batch, where the step is one to log.
     """
 
     loss: float
     pairs: int
     learning_rate: float
     gradient_norm: float
+    facts: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(slots=True)
@@ -69,6 +72,10 @@ class Progress:
         """Write the progress into a checkpoint."""
         (folder / _FILE).write_text(json.dumps(dataclasses.asdict(self)))
 
+    def wants_facts(self) -> bool:
+        """Say whether the step in work is one to log."""
+        return (self.step + 1) % LOG_STEPS == 0
+
     def note_step(self, plan: BatchPlan, numbers: StepNumbers) -> None:
         """Note a step, and at the end of an epoch its mean loss.
 
@@ -87,6 +94,8 @@ class Progress:
             self._note(plan, "loss", _mean(self.epoch_losses[-LOG_STEPS:]))
             self._note(plan, "learning-rate", numbers.learning_rate)
             self._note(plan, "gradient-norm", numbers.gradient_norm)
+            for name, value in numbers.facts.items():
+                self._note(plan, name, value)
         if plan.ends_epoch(self.step):
             self._note(plan, "epoch-loss", _mean(self.epoch_losses))
             self.epoch_losses.clear()

@@ -8,12 +8,14 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from pyrite.settings import Settings
+from pyrite.train.losses.infonce import InfoNCE
+from pyrite.train.losses.settings import LossSettings
 
 __all__ = ["StaticTrainer", "TrainerSettings", "TransformerTrainer"]
 
 
 class _ContrastiveTrainer(Settings):
-    """What both trainers share: InfoNCE over in-batch and mined negatives, AdamW, seeded batches."""
+    """What both trainers share: a loss, AdamW, seeded batches."""
 
     epochs: int = Field(default=3, ge=1)
     """Passes over all pairs of a query and a positive."""
@@ -23,8 +25,10 @@ class _ContrastiveTrainer(Settings):
     """The highest learning rate."""
     negatives: int = Field(default=4, ge=0)
     """Mined negatives that a query brings at most, the first of its group; with 0, only the batch gives negatives."""
-    temperature: float = Field(default=0.05, gt=0)
-    """What cosines are divided by before the softmax; a smaller one looks harder at the hardest negatives."""
+    loss: LossSettings = InfoNCE()
+    """The loss by its `type`."""
+    loss_learning_rate: float = Field(default=1e-3, gt=0)
+    """The highest learning rate of what a loss learns itself, such as a temperature; it rises and falls likewise."""
     weight_decay: float = Field(default=0.0, ge=0)
     """Decoupled weight decay of AdamW: a step takes off this share of a weight, times the learning rate."""
     warmup_share: float = Field(default=0.1, ge=0, le=1)
@@ -39,7 +43,7 @@ class _ContrastiveTrainer(Settings):
         return math.floor(self.warmup_share * steps)
 
     def rate(self, step: int, steps: int) -> float:
-        """Return the learning rate of a step.
+        """Return the learning rate of the encoder in a step.
 
         Args:
             step: The step, from 1.
@@ -54,12 +58,14 @@ class _ContrastiveTrainer(Settings):
             >>> [round(trainer.rate(step, 8), 2) for step in (1, 2, 3, 8)]
             [0.0, 0.15, 0.3, 0.05]
         """
+        return self.learning_rate * self.share_of_rate(step, steps)
+
+    def share_of_rate(self, step: int, steps: int) -> float:
+        """Return which share of the highest learning rate a step has; see `rate`."""
         done, warm = step - 1, self.warmup_steps(steps)
         if done < warm:
-            return self.learning_rate * done / warm
-        if self.schedule == "constant":
-            return self.learning_rate
-        return self.learning_rate * (steps - done) / (steps - warm)
+            return done / warm
+        return 1.0 if self.schedule == "constant" else (steps - done) / (steps - warm)
 
 
 class StaticTrainer(_ContrastiveTrainer):

@@ -15,7 +15,10 @@ from pyrite.models.folder import ModelFolder
 from pyrite.train.bags import Bags, bag_means, tokenise
 from pyrite.train.batches import Batch, make_batch
 from pyrite.train.job import TrainingResult
-from pyrite.train.losses.infonce import InfoNCE
+from pyrite.train.learnt import Learnt
+from pyrite.train.losses.batch import LossBatch
+from pyrite.train.losses.blocks import first_facts, in_blocks
+from pyrite.train.losses.loss import Loss
 from pyrite.train.progress import Progress, StepNumbers
 from pyrite.train.settings import StaticTrainer
 from pyrite.train.task import TrainingTask
@@ -92,7 +95,8 @@ def train_static(task: TrainingTask, settings: StaticTrainer) -> TrainingResult:
         table.load_state(checkpoint / _STATE)
     for step, members in task.plan.after(progress.step):
         batch = make_batch(task.examples, members)
-        progress.note_step(task.plan, table.step(batch, settings.rate(step, task.plan.steps)))
+        share = settings.share_of_rate(step, task.plan.steps)
+        progress.note_step(task.plan, table.step(batch, share, facts=progress.wants_facts()))
         _measure(task, progress, model, table)
         if task.wants_checkpoint(step):
             with task.checkpoints.writing(step) as folder:
@@ -128,8 +132,10 @@ class _Table:
         used: Their rows in the whole table: shape (U,).
         bags: Of the queries, then of the documents, over the tokens in use.
         queries: The number of queries.
-        optimizer: AdamW.
-        loss: InfoNCE at the settings' temperature.
+        optimizer: AdamW over the vectors, then over what the loss learns.
+        rates: The highest learning rates of the two.
+        loss: The settings' loss.
+        learnt: What the loss learns.
     """
 
     vectors: torch.Tensor
@@ -137,43 +143,48 @@ class _Table:
     bags: Bags
     queries: int
     optimizer: torch.optim.Optimizer
-    loss: InfoNCE
+    rates: tuple[float, float]
+    loss: Loss
+    learnt: Learnt
 
     @classmethod
     def build(cls, model: StaticModel, task: TrainingTask, settings: StaticTrainer) -> _Table:
         bags, used = tokenise(model.tokenizer, _prompted(task)).compact()
         vectors = model.table[torch.from_numpy(used)].to(task.device("cpu")).requires_grad_()
-        optimizer = torch.optim.AdamW([vectors], weight_decay=settings.weight_decay, fused=True)
-        return cls(vectors, used, bags, len(task.examples.query_texts), optimizer, InfoNCE(settings.temperature))
+        learnt = Learnt(settings.loss, vectors.device)
+        groups = [{"params": [vectors], "weight_decay": settings.weight_decay}]
+        if learnt.names:
+            groups.append({"params": list(learnt.scalars), "weight_decay": 0.0})
+        return cls(
+            vectors,
+            used,
+            bags,
+            queries=len(task.examples.query_texts),
+            optimizer=torch.optim.AdamW(groups, fused=True),
+            rates=(settings.learning_rate, settings.loss_learning_rate),
+            loss=settings.loss,
+            learnt=learnt,
+        )
 
-    def step(self, batch: Batch, rate: float) -> StepNumbers:
-        """Do one optimiser step at a learning rate."""
-        self.optimizer.param_groups[0]["lr"] = rate
+    def step(self, batch: Batch, share: float, *, facts: bool) -> StepNumbers:
+        """Do one optimiser step at a share of the highest learning rates."""
+        for group, rate in zip(self.optimizer.param_groups, self.rates, strict=False):
+            group["lr"] = rate * share
         self.optimizer.zero_grad()
-        loss = self._loss_of(batch)
+        given, parameters = self._vectors_of(batch), self.learnt.by_name()
+        loss = in_blocks(self.loss, given, parameters)
+        told = first_facts(self.loss, given, parameters) if facts else {}
         torch.autograd.backward(loss)
         self.optimizer.step()
         gradient = self.vectors.grad
         norm = 0.0 if gradient is None else float(torch.linalg.vector_norm(gradient))
-        return StepNumbers(float(loss.detach()), len(batch.queries), rate, norm)
+        return StepNumbers(float(loss.detach()), len(batch.queries), self.rates[0] * share, norm, told)
 
-    def _loss_of(self, batch: Batch) -> torch.Tensor:
-        size, number = batch.negatives.shape
-        documents = np.concatenate([batch.positives, batch.negatives.ravel()])
-        bags = self.bags.take(np.concatenate([batch.queries, documents + self.queries]))
+    def _vectors_of(self, batch: Batch) -> LossBatch:
+        size = len(batch.queries)
+        bags = self.bags.take(np.concatenate([batch.queries, batch.documents + self.queries]))
         vectors = bag_means(self.vectors, bags)
-        present, allowed, weights = (
-            None if mask is None else torch.from_numpy(mask).to(vectors.device)
-            for mask in (batch.present, batch.allowed, batch.weights)
-        )
-        return self.loss(
-            vectors[:size],
-            vectors[size : 2 * size],
-            vectors[2 * size :].view(size, number, vectors.shape[1]),
-            present=present,
-            allowed=allowed,
-            weights=weights,
-        )
+        return batch.with_vectors(vectors[:size], vectors[size:])
 
     def whole(self, model: StaticModel) -> torch.Tensor:
         """Return the whole table with the trained vectors in it."""
@@ -182,12 +193,14 @@ class _Table:
         return table
 
     def save_state(self, file: Path) -> None:
-        torch.save({"vectors": self.vectors.detach(), "optimizer": self.optimizer.state_dict()}, file)
+        state = {"optimizer": self.optimizer.state_dict(), "learnt": self.learnt.state_dict()}
+        torch.save({"vectors": self.vectors.detach(), **state}, file)
 
     def load_state(self, file: Path) -> None:
         state = torch.load(file, map_location=self.vectors.device, weights_only=True)
         with torch.no_grad():
             self.vectors.copy_(state["vectors"])
+        self.learnt.load_state_dict(state["learnt"])
         self.optimizer.load_state_dict(state["optimizer"])
 
 

@@ -32,7 +32,8 @@ def test_the_type_is_part_of_the_identity() -> None:
     [
         {"type": "reranker"},
         {"type": "static", "max_length": 64},
-        {"type": "static", "temperature": 0},
+        {"type": "static", "temperature": 0.1},
+        {"type": "static", "loss": {"type": "infonce", "temperature": 0}},
         {"type": "static", "warmup_share": 1.5},
         {"type": "static", "negatives": -1},
         {"type": "transformer", "precision": "fp8"},

@@ -25,6 +25,7 @@ from pyrite.train import (
     checkpoint,
     train,
 )
+from pyrite.train.losses import InfoNCE
 
 # 40 pairs: 5 steps an epoch.
 SETTINGS = {
@@ -291,7 +292,7 @@ def test_few_checkpoints_are_kept(run: Callable[..., TrainingResult], tmp_path: 
 def test_a_working_folder_of_another_training_is_refused(run: Callable[..., TrainingResult], kind: str) -> None:
     run()
     with pytest.raises(ModelError, match="another training"):
-        run(settings=SETTINGS[kind].model_copy(update={"temperature": 0.1}))
+        run(settings=SETTINGS[kind].model_copy(update={"loss": InfoNCE(temperature=0.1)}))
 
 
 def test_prompts_stand_before_the_texts(

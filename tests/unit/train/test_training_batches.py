@@ -23,6 +23,9 @@ def build(pairs: list[tuple[int, int]], negatives: list[list[int]], keys: list[i
         positives=positives,
         negatives=np.array(negatives),
         weights=None,
+        more=np.zeros((len(pairs), 0), dtype=np.int64),
+        teacher=None,
+        margins=None,
         query_keys=np.arange(len(negatives)),
         document_keys=document_keys,
         known=known,
@@ -59,11 +62,11 @@ def test_like_pairs_share_a_batch_only_where_they_outnumber_the_batches(examples
 def test_no_known_positive_is_a_negative(examples: Examples, size: int) -> None:
     for members in epoch_batches(examples, size, 0, 1):
         batch = make_batch(examples, members)
-        documents = np.concatenate([batch.positives, batch.negatives.ravel()])
+        there = np.concatenate([np.ones(len(members), dtype=bool), batch.present.ravel()])
         for row, group in enumerate(batch.queries):
-            for column in np.flatnonzero(batch.allowed[row]):
-                known = examples.document_keys[documents[column]] in examples.known[examples.query_keys[group]]
-                assert not known or column == row
+            positives = examples.known[examples.query_keys[group]]
+            known = np.isin(examples.document_keys[batch.documents], positives) & there
+            assert batch.known[row].tolist() == known.tolist()
 
 
 def test_order_depends_on_seed_and_epoch_alone() -> None:
@@ -89,12 +92,33 @@ def test_a_batch_masks_padding_and_known_positives() -> None:
     examples = build([(0, 0), (0, 1), (1, 2)], [[3, -1], [4, 0]], keys=[0, 1, 2, 3, 1])
     batch = make_batch(examples, np.array([0, 2]))
     assert batch.queries.tolist() == [0, 1]
-    assert batch.positives.tolist() == [0, 2]
+    assert batch.documents[:2].tolist() == [0, 2]
     assert batch.present.tolist() == [[True, False], [True, True]]
-    assert batch.negatives[batch.present].tolist() == [3, 4, 0]
+    assert batch.documents[2:][batch.present.ravel()].tolist() == [3, 4, 0]
     # Columns: 0, 2, then 3 and padding, then 4 and 0.
-    assert batch.allowed[0, [0, 1, 2, 4, 5]].tolist() == [True, True, True, False, False]
-    assert batch.allowed[1].tolist() == [True] * 6
+    assert batch.known[0, [0, 1, 2, 4, 5]].tolist() == [True, False, False, True, True]
+    assert batch.known[1].tolist() == [False, True, False, False, False, False]
+    assert batch.more.shape == (2, 0)
+
+
+def test_further_positives_and_scores_follow_their_pairs() -> None:
+    # Query 0 has the positives 0 and 2, query 1 has 1, 3 and 4; 3 stands first and brings 1 and 4.
+    base = build([(0, 0), (0, 2), (1, 3), (1, 1), (1, 4)], [[4], [0]])
+    fields = {name: getattr(base, name) for name in Examples.__slots__}
+    fields |= {"groups": np.array([0, 1]), "positives": np.array([0, 3]), "more": np.array([[2, -1], [1, 4]])}
+    fields |= {"teacher": np.array([[1, 2], [3, np.nan]], dtype=np.float32), "margins": np.array([[5.0], [6.0]])}
+    batch = make_batch(Examples(**fields), np.array([1, 0]))
+    assert batch.teacher is not None
+    assert batch.margins is not None
+    assert np.array_equal(batch.teacher, [[3, np.nan], [1, 2]], equal_nan=True)
+    assert batch.margins.tolist() == [[6.0], [5.0]]
+    assert batch.more.tolist() == [[True, True], [True, False]]
+    # Columns: 3, 0, then the negatives 0 and 4, then 1, 4, 2 and padding.
+    assert batch.documents[:7].tolist() == [3, 0, 0, 4, 1, 4, 2]
+    assert batch.known.tolist() == [
+        [True, False, False, True, True, True, False, False],
+        [False, True, True, False, False, False, True, False],
+    ]
 
 
 def test_weights_follow_their_groups() -> None:

@@ -74,3 +74,28 @@ def test_every_id_without_a_text_is_listed() -> None:
     assert "the query 'lost' is not among the queries" in message
     assert "the document 'nowhere' is not in the corpus" in message
     assert "the document 'gone' is not in the corpus" in message
+
+
+def test_each_pair_has_the_scores_of_its_own_positive_and_of_the_negatives_in_use() -> None:
+    scored = TrainingGroup("q", ("a", "b"), ("d", "c"), teacher_scores=(9.0, 8.0, None, 1.0), margins=None)
+    found = examples(scored, TrainingGroup("r", ("b",), ("d",)), negatives=1)
+    assert found.teacher is not None
+    assert np.array_equal(found.teacher, [[9, np.nan], [8, np.nan], [np.nan, np.nan]], equal_nan=True)
+    assert found.teacher.dtype == np.float32
+    assert found.margins is None
+
+
+def test_each_pair_has_the_margins_of_its_own_positive() -> None:
+    group = TrainingGroup("q", ("a", "b"), ("d", "c", "x"), margins=(1.0, 2.0, None, 4.0, None, 6.0))
+    found = examples(group, negatives=2)
+    assert found.margins is not None
+    assert np.array_equal(found.margins, [[1, 2], [4, np.nan]], equal_nan=True)
+
+
+def test_positives_that_are_looked_at_together_are_cut_into_even_parts() -> None:
+    set_ = TrainingSet.from_rows([TrainingGroup("q", ("a", "b", "c", "d"), ("x",)), TrainingGroup("r", ("b",), ("x",))])
+    found = resolve(set_, TEXTS, 4, positives=3)
+    named = np.array([*(text.split()[-1].strip().lower() for text in found.document_texts), "-"])
+    assert found.groups.tolist() == [0, 0, 1]
+    assert named[found.positives].tolist() == ["alpha", "alpha", "beta"]
+    assert named[found.more].tolist() == [["beta"], ["delta"], ["-"]]

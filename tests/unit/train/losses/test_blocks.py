@@ -1,0 +1,95 @@
+from __future__ import annotations
+
+import pytest
+import torch
+
+from pyrite.train.losses import InfoNCE, Loss, LossBatch
+from pyrite.train.losses.blocks import block_rows, in_blocks
+
+SIZE, MINED, MORE, DIMENSION = 7, 3, 2, 6
+LOSSES: list[Loss] = [
+    InfoNCE(),
+    InfoNCE(directions="both", hardness=5.0, learn_temperature=True),
+    InfoNCE(candidates="own", weigh="examples"),
+]
+each_loss = pytest.mark.parametrize("loss", LOSSES, ids=lambda loss: loss.type)
+
+
+def draw(*shape: int, seed: int) -> torch.Tensor:
+    return torch.randn(*shape, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
+
+
+def batch() -> LossBatch:
+    """Everything that a loss may look at, with gaps: padding, known positives, missing scores."""
+    generator = torch.Generator().manual_seed(9)
+    documents = SIZE * (1 + MINED + MORE)
+    teacher = draw(SIZE, 1 + MINED, seed=3) * 3
+    teacher[2] = teacher[4, 2] = teacher[5, 0] = torch.nan
+    return LossBatch.of(
+        draw(SIZE, DIMENSION, seed=0).requires_grad_(),
+        draw(SIZE, DIMENSION, seed=1).requires_grad_(),
+        draw(SIZE, MINED, DIMENSION, seed=2).requires_grad_(),
+        draw(SIZE, MORE, DIMENSION, seed=6).requires_grad_(),
+        present=torch.rand(SIZE, MINED, generator=generator) < 0.8,
+        known=torch.rand(SIZE, documents, generator=generator) < 0.1,
+        weights=torch.rand(SIZE, MINED, generator=generator, dtype=torch.float64) * 3,
+        example_weights=torch.rand(SIZE, generator=generator, dtype=torch.float64) * 3,
+        teacher=teacher,
+        guide_queries=draw(SIZE, 4, seed=7),
+        guide_documents=draw(documents, 4, seed=8),
+    )
+
+
+def gradients(loss: Loss, rows: int) -> list[torch.Tensor]:
+    """Value, then the gradients on vectors and parameters. The loss counts twice: what comes from above must count."""
+    given = batch()
+    leaves = [given.queries, given.documents.detach().requires_grad_()]
+    parameters = {name: torch.tensor(first, requires_grad=True) for name, first in loss.parameters().items()}
+    found = in_blocks(loss, given.with_vectors(*leaves), parameters, rows)
+    (2 * found).backward()
+    return [found.detach(), *(leaf.grad for leaf in [*leaves, *parameters.values()])]
+
+
+@each_loss
+@pytest.mark.parametrize("rows", [1, 3, 6])
+def test_blocks_give_the_whole(loss: Loss, rows: int) -> None:
+    whole = gradients(loss, SIZE)
+    for mine, expected in zip(gradients(loss, rows), whole, strict=True):
+        torch.testing.assert_close(mine, expected, rtol=1e-6, atol=1e-12)
+    assert whole[1].abs().max() > 0
+
+
+@each_loss
+def test_blocks_work_without_gradients(loss: Loss) -> None:
+    with torch.no_grad():
+        assert in_blocks(loss, batch(), None, 2).item() == pytest.approx(loss(batch()).item(), rel=1e-9)
+
+
+@each_loss
+def test_padding_gets_no_gradient_and_changes_nothing(loss: Loss) -> None:
+    given = batch()
+    documents = given.documents.detach()
+    moved = documents.clone()
+    moved[~given.candidates] = 77.0
+    for vectors in (documents, moved):
+        vectors.requires_grad_()
+        loss(given.with_vectors(given.queries, vectors)).backward()
+        assert vectors.grad is not None
+        assert vectors.grad[~given.candidates].abs().max() == 0
+    torch.testing.assert_close(documents.grad, moved.grad)
+
+
+@each_loss
+def test_a_known_positive_is_never_pushed_away(loss: Loss) -> None:
+    """Where everything is known, nothing but own positives and a teacher's candidates has a gradient."""
+    given = batch()
+    documents = given.documents.detach().requires_grad_()
+    everything = LossBatch.of(given.queries.detach(), documents[:SIZE], known=torch.ones(SIZE, SIZE, dtype=torch.bool))
+    if "teacher scores" not in loss.wants() and "margins" not in loss.wants():
+        assert loss(everything).item() == pytest.approx(0.0, abs=1e-12)
+
+
+def test_blocks_are_as_large_as_8_million_logits_allow() -> None:
+    assert block_rows(LossBatch.of(torch.ones(64, 2), torch.ones(64, 2), torch.ones(64, 10, 2))) == 64
+    big = LossBatch.of(torch.ones(4096, 2), torch.ones(4096, 2), known=torch.zeros(1, 1, dtype=torch.bool))
+    assert block_rows(big) == 2048
