@@ -6,6 +6,7 @@ import logging
 import time
 from collections.abc import Callable
 from pathlib import Path
+from random import Random
 
 import numpy as np
 import pyarrow as pa
@@ -15,11 +16,12 @@ from hypothesis import strategies as st
 
 from pyrite.data import ScoreKind
 from pyrite.errors import SearchError
-from pyrite.search.dense import exact, exact_kernels, scan_kernels, threshold
+from pyrite.search.dense import exact, exact_kernels, panel_kernels, threshold
 from pyrite.search.dense.embeddings import Embeddings, write_head
 from pyrite.search.dense.exact import exact_search, pair_scores
 from pyrite.search.dense.threads import Team
 from pyrite.search.dense.threshold import RoughPrecision, capacity, precisions, threshold_pass
+from pyrite.search.topk import top_indices
 
 PRECISIONS: list[RoughPrecision] = ["int8", "bf16", "fp32"]
 DIMENSION = 48
@@ -159,9 +161,8 @@ def test_every_exact_score_lies_between_its_bounds(
     kept = threshold._no_survivors(len(queries), 700)
     with Team() as team:
         for first, prepared in threshold._prepared_blocks(embeddings, side, team):
-            rough = scan_kernels.RoughScores(side.products(len(prepared.rows)), side.scales, prepared, first)
             # With all documents wanted none is dropped.
-            threshold._search_block(side, rough, kept, 700, (0, len(queries)))
+            side.search(prepared, first, kept, 700, (0, len(queries)))
     assert (kept.counts == 700).all()
     centre = side.centre.astype(np.longdouble)
     shifted = queries @ (documents.astype(np.longdouble) - centre).T
@@ -319,6 +320,18 @@ def test_products_of_steps_do_not_overflow_on_this_processor() -> None:
     assert (torch._int_mm(extremes, -extremes.T) == -127 * 127 * 1024).all()
 
 
+def test_torch_and_panels_let_the_same_documents_through(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    generator = np.random.default_rng(10)
+    embeddings, queries = store(clustered(generator, 9_001), tmp_path, 2_000), clustered(generator, 301)
+    found = []
+    for offered in {panel_kernels.offered(), False}:
+        monkeypatch.setattr(panel_kernels, "offered", lambda offered=offered: offered)
+        with Team() as team:
+            survivors = threshold_pass(queries, embeddings, DEPTH, "int8", team)
+        found.append([rows if rows is None else rows.tolist() for rows in survivors])
+    assert found[0] == found[-1]
+
+
 def test_float32_is_always_there() -> None:
     assert precisions()[-1] == "fp32"
     assert precisions() == [name for name in PRECISIONS if name in precisions()]
@@ -336,6 +349,31 @@ def test_the_heap_keeps_the_best(pairs: list[tuple[int, int]], depth: int) -> No
     exact_kernels.offer_all(np.ones((1, 1)), documents, ties, 0, best, (0, 1))
     wanted = np.lexsort((ties, -documents[:, 0]))[:depth]
     assert sorted(best.rows[0, : best.counts[0]].tolist()) == sorted(wanted.tolist())
+
+
+@given(st.lists(st.lists(st.integers(0, 3), max_size=40), min_size=1, max_size=4), st.integers(1, 12), st.randoms())
+@settings(deadline=None)
+def test_pairs_are_ranked_as_by_sorting(scores: list[list[int]], depth: int, random: Random) -> None:
+    counts = np.array([len(some) for some in scores])
+    each = np.array([score for some in scores for score in some], dtype=np.float64)
+    ties = np.array(random.sample(range(1000), len(each)), dtype=np.int64)
+    best = exact._empty_ranking(len(scores) + 1, depth)
+    exact_kernels.rank_pairs(each, ties, ties + 5, np.cumsum(counts), best, 1)
+    for query, (stop, count) in enumerate(zip(np.cumsum(counts), counts, strict=True), 1):
+        wanted = top_indices(each[stop - count : stop], depth, ties[stop - count : stop]) + stop - count
+        here = slice(0, best.counts[query])
+        assert best.rows[query, here].tolist() == (ties[wanted] + 5).tolist()
+        assert best.scores[query, here].tolist() == each[wanted].tolist()
+
+
+def test_parts_of_a_team_start_at_whole_tiles() -> None:
+    for count in (0, 5, 12, 13, 1000):
+        seen: list[tuple[int, int]] = []
+        with Team() as team:
+            team.share(count, seen.append, least=1, whole=12)
+        seen.sort()
+        assert all(start % 12 == 0 for start, _ in seen)
+        assert [place for part in seen for place in range(*part)] == list(range(count))
 
 
 def test_a_team_covers_everything_once() -> None:

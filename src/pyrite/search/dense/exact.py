@@ -20,10 +20,11 @@ from pyrite.errors import SearchError
 from pyrite.search.dense.embeddings import Embeddings
 from pyrite.search.dense.threads import Team
 from pyrite.search.dense.threshold import RoughPrecision, capacity, precisions, threshold_pass, undefined_document
-from pyrite.search.topk import check_depth, top_indices
+from pyrite.search.topk import check_depth
 
 if TYPE_CHECKING:
     from pyrite.compiled import Part
+    from pyrite.search.dense.exact_kernels import Ranking
 
 __all__ = ["DenseHits", "FirstPass", "exact_search", "pair_scores"]
 
@@ -202,10 +203,7 @@ class _Search:
         """Score everything; memory for the result alone."""
         from pyrite.search.dense import exact_kernels
 
-        shape = (len(queries), self.depth)
-        best = exact_kernels.Ranking(
-            np.empty(shape), np.empty(shape, np.int64), np.empty(shape, np.int64), np.zeros(len(queries), np.int64)
-        )
+        best = _empty_ranking(len(queries), self.depth)
         exact = queries.astype(np.float64)
         for start, shard in self.embeddings.blocks():
             _check_finite(shard, start)
@@ -217,27 +215,26 @@ class _Search:
 
     def _ranked(self, queries: np.ndarray, candidates: list[np.ndarray]) -> list[Hit]:
         """Score the candidates of each query and keep the best; each thread sees to some of the queries."""
-        hits: list[Hit] = [(np.zeros(0, np.int64), np.zeros(0))] * len(queries)
-        self.team.share(len(queries), partial(self._rank, queries, candidates, hits))
-        return hits
+        best = _empty_ranking(len(queries), self.depth)
+        self.team.share(len(queries), partial(self._rank, queries, candidates, best))
+        found = zip(best.rows, best.scores, best.counts.tolist(), strict=True)
+        return [(rows[:count], scores[:count]) for rows, scores, count in found]
 
-    def _rank(self, queries: np.ndarray, candidates: list[np.ndarray], hits: list[Hit], part: Part) -> None:
+    def _rank(self, queries: np.ndarray, candidates: list[np.ndarray], best: Ranking, part: Part) -> None:
+        from pyrite.search.dense import exact_kernels
+
         some = candidates[part[0] : part[1]]
-        counts = [len(rows) for rows in some]
-        rows = np.concatenate(some) if some else np.zeros(0, np.int64)
+        counts = np.array([len(rows) for rows in some], dtype=np.int64)
+        rows = np.concatenate([np.zeros(0, np.int64), *some])
         scores = self._scores(queries[part[0] : part[1]], np.repeat(np.arange(len(some)), counts), rows)
-        ties = self.tie_rank[rows]
-        for query, stop, count in zip(range(*part), np.cumsum(counts), counts, strict=True):
-            here = slice(stop - count, stop)
-            order = top_indices(scores[here], self.depth, ties[here])
-            hits[query] = (rows[here][order], scores[here][order])
+        exact_kernels.rank_pairs(scores, self.tie_rank[rows], rows, np.cumsum(counts), best, part[0])
 
     def _scores(self, queries: np.ndarray, query_rows: np.ndarray, rows: np.ndarray) -> np.ndarray:
         """Score pairs in the order of the documents, so that shards are read from front to back."""
         from pyrite.search.dense import exact_kernels
 
         exact = queries.astype(np.float64)
-        order = np.argsort(rows, kind="stable")
+        order = np.argsort(rows)
         query_rows, rows = query_rows[order], rows[order]
         in_order = np.empty(len(rows))
         for start, shard in self.embeddings.blocks():
@@ -250,6 +247,13 @@ class _Search:
         scores = np.empty(len(rows))
         scores[order] = in_order
         return scores
+
+
+def _empty_ranking(queries: int, depth: int) -> Ranking:
+    from pyrite.search.dense import exact_kernels
+
+    ties, rows = (np.empty((queries, depth), np.int64) for _ in range(2))
+    return exact_kernels.Ranking(np.empty((queries, depth)), ties, rows, np.zeros(queries, np.int64))
 
 
 def _check_finite(shard: np.ndarray, start: int) -> None:

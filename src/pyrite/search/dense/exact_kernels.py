@@ -8,7 +8,7 @@ import numpy as np
 
 from pyrite.compiled import Part, compiled
 
-__all__ = ["Ranking", "offer_all", "pair_products"]
+__all__ = ["Ranking", "offer_all", "pair_products", "rank_pairs"]
 
 _ROW_TILE = 64
 _LANES = 8
@@ -107,18 +107,58 @@ def _offer(best: Ranking, query: int, score: float, tie: int, row: int) -> None:
             scores[place], ties[place], rows[place] = scores[above], ties[above], rows[above]
             place = above
     elif _worse(scores[0], ties[0], score, tie):
-        place = 0
-        while 2 * place + 1 < len(scores):
-            below = 2 * place + 1
-            if below + 1 < len(scores) and _worse(scores[below + 1], ties[below + 1], scores[below], ties[below]):
-                below += 1
-            if not _worse(scores[below], ties[below], score, tie):
-                break
-            scores[place], ties[place], rows[place] = scores[below], ties[below], rows[below]
-            place = below
+        place = _hollow(scores, ties, rows, (score, tie))
     else:
         return
     scores[place], ties[place], rows[place] = score, tie, row
+
+
+@compiled
+def _hollow(scores: np.ndarray, ties: np.ndarray, rows: np.ndarray, new: tuple[float, int]) -> int:
+    """Take the worst off a heap; return where the new one belongs then."""
+    place = 0
+    while 2 * place + 1 < len(scores):
+        below = 2 * place + 1
+        if below + 1 < len(scores) and _worse(scores[below + 1], ties[below + 1], scores[below], ties[below]):
+            below += 1
+        if not _worse(scores[below], ties[below], new[0], new[1]):
+            break
+        scores[place], ties[place], rows[place] = scores[below], ties[below], rows[below]
+        place = below
+    return place
+
+
+@compiled
+def rank_pairs(
+    scores: np.ndarray, ties: np.ndarray, rows: np.ndarray, stops: np.ndarray, best: Ranking, first: int
+) -> None:
+    """Rank the pairs of some queries: `best` holds them in order then, best first, and is no heap any more.
+
+    Args:
+        scores: Of the pairs, those of one query side by side, float64.
+        ties: Place of each document among equal scores, int64.
+        rows: Rows in the corpus, int64.
+        stops: Where the pairs of each query end, int64.
+        best: What is empty so far.
+        first: The place in `best` of the first of these queries.
+    """
+    pair = 0
+    for i in range(len(stops)):
+        while pair < stops[i]:
+            _offer(best, first + i, scores[pair], ties[pair], rows[pair])
+            pair += 1
+        _sort(best, first + i)
+
+
+@compiled
+def _sort(best: Ranking, query: int) -> None:
+    scores, ties, rows = best.scores[query], best.ties[query], best.rows[query]
+    for last in range(best.counts[query] - 1, 0, -1):
+        score, tie, row = scores[last], ties[last], rows[last]
+        worst = scores[0], ties[0], rows[0]
+        place = _hollow(scores[:last], ties[:last], rows[:last], (score, tie))
+        scores[place], ties[place], rows[place] = score, tie, row
+        scores[last], ties[last], rows[last] = worst
 
 
 @compiled

@@ -7,9 +7,10 @@ from typing import NamedTuple
 import numpy as np
 
 from pyrite.compiled import Part, compiled
+from pyrite.search.dense.panel_kernels import QUERY_TILE, Panels, multiply_panels
 from pyrite.search.dense.rounding_kernels import Prepared
 
-__all__ = ["OFFSET_ERROR", "ErrorBound", "RoughScores", "Survivors", "compact_all", "scan"]
+__all__ = ["OFFSET_ERROR", "ErrorBound", "RoughScores", "Survivors", "compact_all", "scan", "scan_panels"]
 
 # What float32 can lose of the numbers that are compared with a threshold: less than eight roundings of them.
 OFFSET_ERROR = 2.0**-21
@@ -79,6 +80,26 @@ class Survivors(NamedTuple):
     crowded: np.ndarray
 
 
+class _Room(NamedTuple):
+    """What the scan of a block needs for each query anew, and what it knows of the block.
+
+    Attributes:
+        values: Scores less their offsets, float32, shape (n,).
+        reach: One byte for each score, read eight at a time: hardly any word is not 0.
+        places: Where scores reach the bar, int32.
+        norm: The largest of the documents.
+        residual: Likewise.
+        offset: Likewise, without its sign.
+    """
+
+    values: np.ndarray
+    reach: np.ndarray
+    places: np.ndarray
+    norm: float
+    residual: float
+    offset: float
+
+
 @compiled
 def scan(scores: RoughScores, bound: ErrorBound, kept: Survivors, depth: int, part: Part) -> None:
     """Add to the survivors what a block of documents has.
@@ -90,37 +111,71 @@ def scan(scores: RoughScores, bound: ErrorBound, kept: Survivors, depth: int, pa
         depth: How many documents are wanted.
         part: The first query, and the one after the last.
     """
-    documents = scores.documents
-    values = np.empty(len(documents.norms), np.float32)
-    # One byte for each value, read eight at a time: hardly any word is not 0.
-    reach = np.zeros((len(values) + _WORD - 1) // _WORD * _WORD, np.bool_)
-    places = np.empty(len(values) + _WORD, np.int32)
-    norm, residual, offset = documents.norms.max(), documents.residuals.max(), np.abs(documents.offsets).max()
-    relative, halved = np.float32(bound.relative), scores.products.itemsize == _HALF_BYTES
+    room = _room(scores.documents)
     for query in range(part[0], part[1]):
-        if kept.crowded[query]:
-            continue
-        row, scale = scores.products[query], scores.query_scales[query]
-        margin = bound.per_norm[query] * norm + bound.per_residual[query] * residual
-        margin += bound.constant[query] + OFFSET_ERROR * offset
-        first = kept.floor[query] == -np.inf and len(values) > depth
-        if halved:
-            _widen(row, values)
-        elif first:
-            _scale(row, documents.scales, scale, values)
-        if first:
-            kept.floor[query] = _first_floor(values, documents.offsets, relative, depth) - margin
-        elif kept.counts[query] > max(_GROWTH * kept.settled[query], 2 * depth):
-            _compact(kept, query, depth)
-        bar = np.float32(kept.floor[query] - margin)
-        if halved:
-            _mark(values, documents.offsets, relative, bar, reach)
-        else:
-            _mark_scaled(row, documents.scales, scale, documents.offsets, bar, reach)
-        found = places[: _places(reach, places)]
-        if not halved:
-            _scale_at(found, row, documents.scales, scale, values)
-        kept.crowded[query] = not _keep_those(found, values, scores, bound, kept, depth, query)
+        _scan_query(query, scores.products[query], scores, bound, kept, depth, room)
+
+
+@compiled
+def scan_panels(
+    panels: Panels, scores: RoughScores, bound: ErrorBound, kept: Survivors, depth: int, part: Part
+) -> None:
+    """Do as `scan`, and multiply a few queries at a time before, so that their products are still in the cache.
+
+    Args:
+        panels: The queries and the block.
+        scores: As in `scan`; `products` is room for those of `QUERY_TILE` queries and whole panels.
+        bound: As in `scan`.
+        kept: Likewise.
+        depth: Likewise.
+        part: Likewise; the first query is the first of a tile.
+    """
+    room = _room(scores.documents)
+    for start in range(part[0], part[1], QUERY_TILE):
+        multiply_panels(panels, start // QUERY_TILE, len(room.values), scores.products)
+        for query in range(start, min(start + QUERY_TILE, part[1])):
+            _scan_query(query, scores.products[query - start], scores, bound, kept, depth, room)
+
+
+@compiled
+def _room(documents: Prepared) -> _Room:
+    count = len(documents.norms)
+    reach = np.zeros((count + _WORD - 1) // _WORD * _WORD, np.bool_)
+    places = np.empty(count + _WORD, np.int32)
+    norm, residual, offset = documents.norms.max(), documents.residuals.max(), np.abs(documents.offsets).max()
+    return _Room(np.empty(count, np.float32), reach, places, norm, residual, np.float64(offset))
+
+
+@compiled
+def _scan_query(
+    query: int, row: np.ndarray, scores: RoughScores, bound: ErrorBound, kept: Survivors, depth: int, room: _Room
+) -> None:
+    """Add to the survivors of a query; `row` holds its products."""
+    if kept.crowded[query]:
+        return
+    documents, values, reach = scores.documents, room.values, room.reach
+    relative, halved = np.float32(bound.relative), scores.products.itemsize == _HALF_BYTES
+    scale = scores.query_scales[query]
+    margin = bound.per_norm[query] * room.norm + bound.per_residual[query] * room.residual
+    margin += bound.constant[query] + OFFSET_ERROR * room.offset
+    first = kept.floor[query] == -np.inf and len(values) > depth
+    if halved:
+        _widen(row, values)
+    elif first:
+        _scale(row, documents.scales, scale, values)
+    if first:
+        kept.floor[query] = _first_floor(values, documents.offsets, relative, depth) - margin
+    elif kept.counts[query] > max(_GROWTH * kept.settled[query], 2 * depth):
+        _compact(kept, query, depth)
+    bar = np.float32(kept.floor[query] - margin)
+    if halved:
+        _mark(values, documents.offsets, relative, bar, reach)
+    else:
+        _mark_scaled(row, documents.scales, scale, documents.offsets, bar, reach)
+    found = room.places[: _places(reach, room.places)]
+    if not halved:
+        _scale_at(found, row, documents.scales, scale, values)
+    kept.crowded[query] = not _keep_those(found, values, scores, bound, kept, depth, query)
 
 
 @compiled

@@ -38,16 +38,17 @@ class Team:
     ) -> None:
         self._pool.shutdown()
 
-    def share(self, count: int, run: Callable[[tuple[int, int]], None], least: int = _LEAST) -> None:
+    def share(self, count: int, run: Callable[[tuple[int, int]], None], least: int = _LEAST, whole: int = 1) -> None:
         """Call `run` with (start, stop) of disjoint parts that make up `range(count)`; return when all are done.
 
         Args:
             count: How much there is to do, from 0.
             run: Does a part of it.
-            least: No part is smaller, where there are more than one.
+            least: No part is smaller, where there are more than one and `whole` allows it.
+            whole: Each part starts at a multiple of it.
         """
         parts = max(1, min(self.size, count // least))
-        cuts = [count * part // parts for part in range(parts + 1)]
+        cuts = [*(count * part // parts // whole * whole for part in range(parts)), count]
         if parts == 1:
             run((0, count))
         else:

@@ -7,6 +7,7 @@ bounds of `depth` others: what is left holds the exact result, without a gap to 
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
@@ -24,13 +25,17 @@ if TYPE_CHECKING:
     from threadpoolctl import ThreadpoolController
 
     from pyrite.compiled import Part
+    from pyrite.search.dense.panel_kernels import Panels
     from pyrite.search.dense.rounding_kernels import Prepared
-    from pyrite.search.dense.scan_kernels import ErrorBound, RoughScores, Survivors
+    from pyrite.search.dense.scan_kernels import ErrorBound, Survivors
 
 __all__ = ["RoughPrecision", "capacity", "precisions", "threshold_pass", "undefined_document"]
 
 RoughPrecision = Literal["int8", "bf16", "fp32"]
 """What the first pass multiplies in."""
+_Search = Callable[["Prepared", int, "Survivors", int, "Part"], None]
+_Multiply = Callable[[np.ndarray, "Part", np.ndarray], None]
+"""Writes the products of a part of the queries and these rows to these rows of a matrix."""
 
 _DOCUMENT_BLOCK = 4096
 # torch computes products of very few rows by other code, whose order of rounding is not known.
@@ -86,8 +91,8 @@ def threshold_pass(
             kept.crowded[:] = True
         if kept.crowded.all():
             break
-        rough = scan_kernels.RoughScores(side.products(len(prepared.rows)), side.scales, prepared, first)
-        team.share(len(queries), partial(_search_block, side, rough, kept, depth), least=_LEAST_ROWS)
+        search = partial(side.search, prepared, first, kept, depth)
+        team.share(len(queries), search, least=_LEAST_ROWS, whole=side.tile)
     team.share(len(queries), partial(scan_kernels.compact_all, kept, depth))
     return [
         None if crowded else rows[:count].copy()
@@ -95,62 +100,76 @@ def threshold_pass(
     ]
 
 
-def _search_block(side: _Side, rough: RoughScores, kept: Survivors, depth: int, part: Part) -> None:
-    """Multiply some queries by a block of documents and keep what reaches their floors.
-
-    One thread does both, so that it finds the products where it left them.
-    """
-    from pyrite.search.dense import scan_kernels
-
-    side.multiply(rough.documents.rows, part)
-    scan_kernels.scan(rough, side.bound, kept, depth, part)
-
-
 @dataclass(frozen=True)
 class _Side:
     """The queries' side of a product, and how documents are made to fit it.
 
     Attributes:
-        products: Gives room for the products of all queries and so many rows, as in `RoughScores`.
-        multiply: Writes the products of some queries and these rows there.
-        scales: As in `RoughScores`.
+        search: Multiplies some queries by a block, from a row of the corpus, and keeps what reaches their floors. One
+            thread does both, so that it finds the products where it left them.
         prepare: Rounds documents.
         dtype: What to.
         centre: What is taken off them before, float64.
         lengths: Of the queries less the centre, float64.
-        bound: The error of the scores.
+        tile: How many queries are multiplied at once: each part starts at a multiple of it.
     """
 
-    products: Callable[[int], np.ndarray]
-    multiply: Callable[[np.ndarray, Part], None]
-    scales: np.ndarray
+    search: _Search
     prepare: Callable[[np.ndarray, np.ndarray, Prepared, int, tuple[int, int]], None]
     dtype: type
     centre: np.ndarray
     lengths: np.ndarray
-    bound: ErrorBound
+    tile: int = 1
 
 
 def _int8_side(queries: np.ndarray, centre: np.ndarray) -> _Side:
-    import torch
-
-    from pyrite.search.dense import rounding_kernels
+    from pyrite.search.dense import panel_kernels, rounding_kernels
 
     block = _empty_block(len(queries), queries.shape[1], np.int8)
     rounding_kernels.quantise_rows(queries, centre, block, 0, (0, len(queries)))
-    steps = torch.from_numpy(block.rows)
-    products = _Room(len(queries), np.int32)
+    bound = _error_bound(queries, block.residuals, block.scales * _lengths(block.rows), centre, 0.0)
+    if panel_kernels.offered():
+        panels = panel_kernels.empty_panels(block.rows, _DOCUMENT_BLOCK)
+        search, tile = _panel_search(panels, block.scales, bound), panel_kernels.QUERY_TILE
+        return _Side(search, partial(panel_kernels.quantise_panels, panels), np.int8, centre, block.norms, tile)
+    search = _scanned(_int8_multiply(block.rows), _Room(len(queries), np.int32), block.scales, bound)
+    return _Side(search, rounding_kernels.quantise_rows, np.int8, centre, block.norms)
 
-    def multiply(rows: np.ndarray, part: Part) -> None:
-        some = slice(*part)
+
+def _panel_search(panels: Panels, scales: np.ndarray, bound: ErrorBound) -> _Search:
+    from pyrite.search.dense import scan_kernels
+
+    own = _OwnRoom(panels)
+
+    def search(documents: Prepared, first: int, kept: Survivors, depth: int, part: Part) -> None:
+        rough = scan_kernels.RoughScores(own.products, scales, documents, first)
+        scan_kernels.scan_panels(panels, rough, bound, kept, depth, part)
+
+    return search
+
+
+class _OwnRoom(threading.local):
+    """Memory of each thread for the products of a tile and a block; small enough for its cache.
+
+    Args:
+        panels: Whose products.
+    """
+
+    def __init__(self, panels: Panels) -> None:
+        documents = panels.documents.shape[0] * panels.documents.shape[2]
+        self.products: np.ndarray = np.empty((panels.queries.shape[2], documents), np.int32)
+
+
+def _int8_multiply(rounded: np.ndarray) -> _Multiply:
+    import torch
+
+    steps = torch.from_numpy(rounded)
+
+    def multiply(rows: np.ndarray, part: Part, out: np.ndarray) -> None:
         with _one_thread():
-            torch._int_mm(steps[some], torch.from_numpy(rows).T, out=torch.from_numpy(products(len(rows))[some]))
+            torch._int_mm(steps[slice(*part)], torch.from_numpy(rows).T, out=torch.from_numpy(out[slice(*part)]))
 
-    rounded = block.rows * block.scales[:, None].astype(np.float64)
-    exact = queries.astype(np.float64) - centre
-    bound = _error_bound(queries, exact - rounded, rounded, centre, 0.0)
-    prepare, lengths = rounding_kernels.quantise_rows, _lengths(exact)
-    return _Side(products, multiply, block.scales, prepare, np.int8, centre, lengths, bound)
+    return multiply
 
 
 def _bf16_side(queries: np.ndarray, centre: np.ndarray) -> _Side:
@@ -162,40 +181,50 @@ def _bf16_side(queries: np.ndarray, centre: np.ndarray) -> _Side:
     padded = np.zeros((max(len(queries), _LEAST_ROWS), queries.shape[1]), dtype=np.float32)
     padded[: len(queries)] = np.clip(exact, -_LARGEST, _LARGEST)
     halves = torch.from_numpy(padded).to(torch.bfloat16)
-    products = _Room(len(padded), np.uint16)
 
-    def multiply(rows: np.ndarray, part: Part) -> None:
+    def multiply(rows: np.ndarray, part: Part, out: np.ndarray) -> None:
         some = slice(part[0], max(part[1], _LEAST_ROWS))
-        out = torch.from_numpy(products(len(rows))[some]).view(torch.bfloat16)
         with _one_thread():
-            torch.mm(halves[some], torch.from_numpy(rows).view(torch.bfloat16).T, out=out)
+            product = torch.from_numpy(out[some]).view(torch.bfloat16)
+            torch.mm(halves[some], torch.from_numpy(rows).view(torch.bfloat16).T, out=product)
 
     rounded = halves[: len(queries)].double().numpy()
     # Twice the steps of a plain sum in float32: what an instruction does inside itself is not specified everywhere.
     summation = 2 * (queries.shape[1] + 8) * _ROUNDOFF_32
-    bound = _error_bound(queries, exact - rounded, rounded, centre, summation)._replace(relative=_OUTPUT_ERROR)
+    bound = _error_bound(queries, _lengths(exact - rounded), _lengths(rounded), centre, summation)
     ones = np.ones(len(queries), dtype=np.float32)
-    return _Side(products, multiply, ones, rounding_kernels.halve_rows, np.uint16, centre, _lengths(exact), bound)
+    search = _scanned(multiply, _Room(len(padded), np.uint16), ones, bound._replace(relative=_OUTPUT_ERROR))
+    return _Side(search, rounding_kernels.halve_rows, np.uint16, centre, _lengths(exact))
 
 
 def _fp32_side(queries: np.ndarray, centre: np.ndarray) -> _Side:
     from pyrite.search.dense import rounding_kernels
 
-    # By numpy, since torch can be told to compute products of float32 in less.
-    products = _Room(len(queries), np.float32)
-
-    def multiply(rows: np.ndarray, part: Part) -> None:
-        some = slice(*part)
-        # Queries too long for float32 have been given up.
+    def multiply(rows: np.ndarray, part: Part, out: np.ndarray) -> None:
+        # By numpy, since torch can be told to compute products of float32 in less. Queries too long for float32 have
+        # been given up.
         with np.errstate(over="ignore", invalid="ignore"):
-            np.matmul(queries[some], rows.T, out=products(len(rows))[some])
+            np.matmul(queries[slice(*part)], rows.T, out=out[slice(*part)])
 
     centre = np.zeros_like(centre)
     share = queries.shape[1] * _ROUNDOFF_32
-    exact = queries.astype(np.float64)
-    bound = _error_bound(queries, np.zeros_like(exact), exact, centre, share / (1 - share))
+    lengths = _lengths(queries)
+    bound = _error_bound(queries, np.zeros_like(lengths), lengths, centre, share / (1 - share))
     ones = np.ones(len(queries), dtype=np.float32)
-    return _Side(products, multiply, ones, rounding_kernels.copy_rows, np.float32, centre, _lengths(exact), bound)
+    search = _scanned(multiply, _Room(len(queries), np.float32), ones, bound)
+    return _Side(search, rounding_kernels.copy_rows, np.float32, centre, lengths)
+
+
+def _scanned(multiply: _Multiply, products: _Room, scales: np.ndarray, bound: ErrorBound) -> _Search:
+    """Return a search that writes all products of a part of the queries before it looks at them."""
+    from pyrite.search.dense import scan_kernels
+
+    def search(documents: Prepared, first: int, kept: Survivors, depth: int, part: Part) -> None:
+        out = products(len(documents.rows))
+        multiply(documents.rows, part, out)
+        scan_kernels.scan(scan_kernels.RoughScores(out, scales, documents, first), bound, kept, depth, part)
+
+    return search
 
 
 class _Room:
@@ -243,9 +272,9 @@ _SIDES: dict[RoughPrecision, Callable[[np.ndarray, np.ndarray], _Side]] = {
 
 
 def _error_bound(
-    queries: np.ndarray, residuals: np.ndarray, rounded: np.ndarray, centre: np.ndarray, summation: float
+    queries: np.ndarray, lost: np.ndarray, length: np.ndarray, centre: np.ndarray, summation: float
 ) -> ErrorBound:
-    """Bound the error of scores.
+    """Bound the error of scores, from the lengths of what rounding took off the queries and of what it left.
 
     With q' = q - c, x' = x - c, their rounded b(q') and b(x'): |q'.x' - b(q').b(x')| is at most
     |q' - b(q')| |x'| + |b(q')| |x' - b(x')|, and the sum of products in float32 loses at most `summation` |b(q')|
@@ -255,8 +284,7 @@ def _error_bound(
     from pyrite.search.dense import scan_kernels
 
     dimension = queries.shape[1]
-    lost, length = _lengths(residuals), _lengths(rounded)
-    in_float64 = 4 * dimension * _ROUNDOFF_64 * (_lengths(queries.astype(np.float64)) + np.linalg.norm(centre))
+    in_float64 = 4 * dimension * _ROUNDOFF_64 * (_lengths(queries) + np.linalg.norm(centre))
     flushed = np.sqrt(dimension) * _SMALLEST_NORMAL
     summed = length * (summation + scan_kernels.OFFSET_ERROR)
     constant = in_float64 * np.linalg.norm(centre) + flushed * length + 2 * (dimension + 1) * _SMALLEST_NORMAL
@@ -328,5 +356,5 @@ def _no_survivors(queries: int, room: int) -> Survivors:
 
 def _lengths(vectors: np.ndarray) -> np.ndarray:
     # Unlike `np.linalg.norm` it makes no copies, each of which is memory that the system has to give anew.
-    lengths: np.ndarray = np.sqrt(np.einsum("ij,ij->i", vectors, vectors))
+    lengths: np.ndarray = np.sqrt(np.einsum("ij,ij->i", vectors, vectors, dtype=np.float64))
     return lengths
