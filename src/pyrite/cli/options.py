@@ -123,6 +123,12 @@ class ResourceOptions:
     shard_size: int | None = None
     """How many rows make one shard, the most that a kill can cost."""
 
+    mini_batch_tokens: int | None = None
+    """Tokens that go through a transformer in training at once; a larger batch goes twice, in parts."""
+
+    trackers: str | None = None
+    """What a training sends its curves to, parted by commas: tensorboard, wandb, mlflow and others, or none."""
+
     def over(self, resources: Resources) -> Resources:
         """Return resources with what was given here put in their place.
 

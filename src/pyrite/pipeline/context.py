@@ -28,6 +28,12 @@ class Resources(Settings):
     shard_size: int = Field(4096, ge=1)
     """How many rows make one shard, the most that a kill can cost."""
 
+    mini_batch_tokens: int | None = Field(None, ge=1)
+    """Tokens that go through a transformer in training at once; a larger batch goes twice, in parts. None for a batch."""
+
+    trackers: str = "tensorboard"
+    """What a training sends its curves to, parted by commas: names of transformers' `report_to`, or "none"."""
+
 
 @dataclass(frozen=True)
 class Context:
@@ -42,6 +48,7 @@ class Context:
         manifests: Returns the manifests of all that the inputs were made from, by step id, for reports that tell where
             a number came from. Times and machines in them follow from no key: a fingerprint leaves them out.
         common: The folder in which steps share files, or None outside a store.
+        curves: The folder for what trackers write, which people alone read; None outside a store.
 
     Example:
         >>> context = Context(Path("work"))
@@ -55,6 +62,7 @@ class Context:
     observe: Observer = ignore
     manifests: Callable[[], Mapping[str, Json]] = dict
     common: Path | None = None
+    curves: Path | None = None
 
     @contextmanager
     def progress(self, description: str, total: int | None, unit: str) -> Iterator[Callable[..., None]]:

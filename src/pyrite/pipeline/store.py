@@ -7,6 +7,7 @@ ROOT/.work/<key>/work/...            what a step in work keeps across kills
 ROOT/.work/<key>/publish/...         a step being published
 ROOT/.work/<key>.lock                held by the process at work on the step
 ROOT/.shared/<name>/...              files that steps share; see `Context.shared`
+ROOT/.curves/<step>/...              what trackers wrote; see `Context.curves`
 ```
 
 A folder under `ROOT/<kind>` appears by one rename, with its manifest inside, once everything lies on the disk.
@@ -95,6 +96,8 @@ class Store:
         self._work = self.root / ".work"
         self.shared = self.root / ".shared"
         """Where steps share files."""
+        self.curves = self.root / ".curves"
+        """Where trackers write."""
 
     def find(self, kind: str, key: str) -> Entry | None:
         """Return a step that was done, or None; nothing but the presence of its manifest is looked at."""

@@ -70,6 +70,9 @@ def train(settings: TrainSettings, inputs: TrainInputs, context: Context) -> Tra
     job = TrainingJob(
         context.workdir,
         device=context.resources.device,
+        mini_batch_tokens=context.resources.mini_batch_tokens,
+        trackers=_names(context.resources.trackers),
+        trackers_folder=None if context.curves is None else context.curves / context.step,
         # From the first step of all, also where a former, killed try did it.
         on_step=lambda done, total: context.observe(Event("progress", context.step, "train", done, total, "steps")),
         on_checkpoint=context.checkpoint,
@@ -84,6 +87,12 @@ def train(settings: TrainSettings, inputs: TrainInputs, context: Context) -> Tra
         dev=_dev_measure(settings, inputs, context),
     )
     return TrainOutputs(ModelFolder(result.folder, disposable=True), result.log)
+
+
+def _names(trackers: str) -> list[str]:
+    """Take a resource's list of trackers apart."""
+    names = [name.strip() for name in trackers.split(",")]
+    return [] if names == ["none"] else names
 
 
 def _dev_measure(settings: TrainSettings, inputs: TrainInputs, context: Context) -> Callable[[Path], float] | None:

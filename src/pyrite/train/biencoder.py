@@ -55,7 +55,7 @@ def train_biencoder(task: TrainingTask, settings: TransformerTrainer) -> Trainin
 def _train(task: TrainingTask, settings: TransformerTrainer) -> TrainingResult:
     model = _load(task)
     progress, checkpoint = task.begin()
-    if progress.step < task.plan.steps:
+    if not task.is_done(progress):
         shutil.rmtree(task.job.workdir / _STAGING, ignore_errors=True)
         trainer = _Trainer(task, settings, model, progress)
         trainer.train(resume_from_checkpoint=None if checkpoint is None else str(checkpoint))
@@ -219,6 +219,7 @@ class _Keeper(TrainerCallback):
         torch.save(self._loss.learnt.state_dict(), staged / _LEARNT)
         task.checkpoints.publish(staged, step)
         task.close_step(self._progress)
+        control.should_training_stop = task.is_done(self._progress)
 
 
 def _measure(task: TrainingTask, model: SentenceTransformer) -> float | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -37,6 +37,13 @@ class TrainingJob:
         device: "cpu", "cuda", "cuda:1", ... or "auto": for transformers the GPU where there is one, for static
             encoders the processor, which memory limits and not arithmetic.
         checkpoint_steps: Steps between two checkpoints; there is one at the end of each epoch as well.
+        mini_batch_tokens: Tokens, padding included, that a transformer takes at once. A batch with more goes through it
+            twice, in mini-batches, and needs the memory of one of them. None takes a batch at once. The result is the
+            same up to rounding, and up to which units dropout draws.
+        trackers: Where to send what the log says, and the speed and the memory: names that transformers' `report_to`
+            takes.
+        trackers_folder: Where trackers write; inside it, a training has a folder of its own, which a later call goes on
+            with. None for `trackers` in the working folder.
         on_step: Called after each step with the steps done and the steps in all.
         on_checkpoint: Called after each checkpoint is in place.
     """
@@ -44,6 +51,9 @@ class TrainingJob:
     workdir: Path
     device: str = "auto"
     checkpoint_steps: int = 500
+    mini_batch_tokens: int | None = None
+    trackers: Sequence[str] = ("tensorboard",)
+    trackers_folder: Path | None = None
     on_step: Callable[[int, int], None] | None = None
     on_checkpoint: Callable[[], None] | None = None
 

@@ -46,6 +46,7 @@ class Progress:
 
     Attributes:
         step: Optimiser steps done.
+        epoch: Epochs that are over and noted.
         entries: The log.
         epoch_losses: (mean loss, pairs) of each step of the epoch in work.
         best_epoch: The chosen epoch so far; 0 for the untrained model.
@@ -54,6 +55,7 @@ class Progress:
     """
 
     step: int = 0
+    epoch: int = 0
     entries: list[LogEntry] = field(default_factory=list)
     epoch_losses: list[tuple[float, int]] = field(default_factory=list)
     best_epoch: int = 0
@@ -116,8 +118,13 @@ class Progress:
             if not math.isfinite(value):
                 raise ModelError(f"the dev function returned {value} after epoch {epoch}; it has to return a number")
             self._note(plan, "dev", value)
+        self.epoch = epoch
         if value is None or self.best_value is None or value > self.best_value:
             self.best_epoch, self.best_step, self.best_value = epoch, self.step, value
+
+    def done(self, plan: BatchPlan, patience: int | None) -> bool:
+        """Say whether the training is over: all steps are done, or so many epochs in a row brought nothing on dev."""
+        return self.step >= plan.steps or (patience is not None and self.epoch - self.best_epoch >= patience)
 
     def log(self) -> TrainingLog:
         """Return the log as a table."""

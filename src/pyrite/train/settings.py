@@ -35,6 +35,9 @@ class _ContrastiveTrainer(Settings):
     """The share of all steps over which the learning rate rises from 0."""
     schedule: Literal["linear", "constant"] = "linear"
     """What the learning rate does after the warm-up: fall in a line to 0, or stay."""
+    patience: int | None = Field(default=None, ge=1)
+    """Epochs in a row without a gain on dev after which training ends; None does all epochs. The learning rate falls as
+    if all were done."""
     seed: int = Field(default=0, ge=0)
     """Decides the order of the examples, and with it who shares a batch."""
 

@@ -93,7 +93,8 @@ def train_static(task: TrainingTask, settings: StaticTrainer) -> TrainingResult:
     progress, checkpoint = task.begin()
     if checkpoint is not None:
         table.load_state(checkpoint / _STATE)
-    for step, members in task.plan.after(progress.step):
+    steps = () if task.is_done(progress) else task.plan.after(progress.step)
+    for step, members in steps:
         batch = make_batch(task.examples, members)
         share = settings.share_of_rate(step, task.plan.steps)
         progress.note_step(task.plan, table.step(batch, share, facts=progress.wants_facts()))
@@ -103,6 +104,8 @@ def train_static(task: TrainingTask, settings: StaticTrainer) -> TrainingResult:
                 table.save_state(folder / _STATE)
                 progress.write(folder)
         task.close_step(progress)
+        if task.is_done(progress):
+            break
     if 0 < progress.best_step < progress.step:
         table.load_state(task.checkpoints.path(progress.best_step) / _STATE)
     folder = task.job.workdir / "model"

@@ -11,6 +11,7 @@ from pyrite.train.checkpoint import Checkpoints
 from pyrite.train.examples import Examples
 from pyrite.train.job import Dev, TrainingJob
 from pyrite.train.progress import Progress
+from pyrite.train.trackers import Trackers
 
 __all__ = ["TrainingTask"]
 
@@ -28,6 +29,8 @@ class TrainingTask:
         job: Folder, device and callbacks.
         dev: Measures a model folder, or None.
         identity: A hash of all that the result depends on.
+        patience: Epochs without a gain on dev that end the training, or None.
+        trackers: Are told of each step.
     """
 
     model: Path
@@ -38,6 +41,8 @@ class TrainingTask:
     job: TrainingJob
     dev: Dev | None
     identity: str
+    patience: int | None
+    trackers: Trackers
 
     @property
     def checkpoints(self) -> Checkpoints:
@@ -63,12 +68,16 @@ class TrainingTask:
     def begin(self) -> tuple[Progress, Path | None]:
         """Return the progress to go on from and its checkpoint: the newest whole one, or None for the start."""
         newest = self.checkpoints.newest()
-        if newest is not None:
-            return Progress.read(newest), newest
-        progress = Progress()
-        if self.dev is not None:
+        progress = Progress() if newest is None else Progress.read(newest)
+        if newest is None and self.dev is not None:
             progress.note_epoch(self.plan, 0, self.dev(self.model))
-        return progress, None
+        if not self.is_done(progress):
+            self.trackers.start(progress)
+        return progress, newest
+
+    def is_done(self, progress: Progress) -> bool:
+        """Say whether no step is left to do."""
+        return progress.done(self.plan, self.patience)
 
     def wants_checkpoint(self, step: int) -> bool:
         """Say whether a checkpoint is due after a step."""
@@ -76,6 +85,7 @@ class TrainingTask:
 
     def close_step(self, progress: Progress) -> None:
         """Tell the job of a step that is done, of the checkpoint where one was due, and drop the old ones."""
+        self.trackers.follow(progress, len(self.plan.batches[progress.step - 1]))
         if self.job.on_step is not None:
             self.job.on_step(progress.step, self.plan.steps)
         if self.wants_checkpoint(progress.step):

@@ -17,6 +17,7 @@ from pyrite.train.job import Dev, TrainingJob, TrainingResult, TrainingTexts
 from pyrite.train.losses.loss import Loss
 from pyrite.train.settings import StaticTrainer, TransformerTrainer
 from pyrite.train.task import TrainingTask
+from pyrite.train.trackers import Trackers, check_trackers
 
 __all__ = ["train"]
 
@@ -52,12 +53,15 @@ def train(
     Raises:
         DataError: The training set is empty, ids in it are not in the corpus or the queries, or the loss wants a
             teacher's scores and there are none.
-        SettingsError: There is nothing to contrast with (a batch of 1 without mined negatives), or a prompt's name is
-            not known.
+        SettingsError: There is nothing to contrast with (a batch of 1 without mined negatives), a prompt's or a
+            tracker's name is not known, or there is patience and no dev.
         ModelError: The folder holds no model of the settings' type, the working folder belongs to another training,
             or the loss stopped being a number.
     """
     _check(training_set, settings, prompts)
+    check_trackers(job.trackers)
+    if settings.patience is not None and dev is None:
+        raise SettingsError("patience: without dev there is no gain to wait for; give dev judgements, or patience: null")
     examples = resolve(training_set, texts, settings.negatives, settings.loss.positives())
     _check_teacher(examples, settings.loss)
     identity = [
@@ -67,6 +71,7 @@ def train(
         prompts,
         dev is not None,
     ]
+    name, given = canonical_hash(identity), settings.model_dump(mode="json")
     task = TrainingTask(
         model=model,
         examples=examples,
@@ -75,8 +80,17 @@ def train(
         document_prompt=prompts.get("document", ""),
         job=job,
         dev=dev,
-        identity=canonical_hash(identity),
+        identity=name,
+        patience=settings.patience,
+        trackers=Trackers(job.trackers, (job.trackers_folder or job.workdir / "trackers") / name[:12], given),
     )
+    try:
+        return _train(task, settings)
+    finally:
+        task.trackers.close()
+
+
+def _train(task: TrainingTask, settings: StaticTrainer | TransformerTrainer) -> TrainingResult:
     if isinstance(settings, StaticTrainer):
         from pyrite.train.static import train_static
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -54,3 +54,14 @@ def weights() -> Callable[[Path], dict[str, np.ndarray]]:
     from safetensors.numpy import load_file
 
     return lambda folder: load_file(folder / "model.safetensors")
+
+
+@pytest.fixture(autouse=True)
+def _few_threads() -> Iterator[None]:
+    """More threads than the tiny models have work for only wait for each other."""
+    import torch
+
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -389,12 +389,22 @@ def test_a_gpu_that_is_not_there_is_refused(
         run(device="cuda")
 
 
-@pytest.fixture(autouse=True)
-def _few_threads() -> Iterator[None]:
-    """More threads than the tiny models have work for only wait for each other."""
-    import torch
+def test_patience_ends_the_training_and_keeps_the_best(run: Callable[..., TrainingResult], kind: str) -> None:
+    steps: list[int] = []
+    patient = SETTINGS[kind].model_copy(update={"patience": 1})
+    dev = dev_of_weights((0.1, 0.6, 0.6, 0.7))
+    for _ in range(2):  # the second time, nothing is left to do
+        result = run(dev=dev, settings=patient, on_step=lambda done, _: steps.append(done))
+        assert steps == list(range(1, 11))
+        assert result.best_epoch == 1
+        assert [epoch for _, epoch, _ in entries(result, "dev")] == [0.0, 1.0, 2.0]
 
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
+
+def test_patience_counts_epochs_in_a_row(run: Callable[..., TrainingResult], kind: str) -> None:
+    patient = SETTINGS[kind].model_copy(update={"patience": 2})
+    assert run(dev=dev_of_weights((0.1, 0.05, 0.2, 0.1)), settings=patient).best_epoch == 2
+
+
+def test_patience_without_dev_is_refused(run: Callable[..., TrainingResult], kind: str) -> None:
+    with pytest.raises(SettingsError, match="patience: without dev there is no gain to wait for"):
+        run(settings=SETTINGS[kind].model_copy(update={"patience": 1}))
