@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
+import yaml
 from pydantic import Field, model_validator
 
 from pyrite.data import Corpus, Qrels, Queries, TrainingLog, TrainingSet
@@ -22,6 +23,7 @@ from pyrite.search.dense.index import DenseRetriever
 from pyrite.settings import Settings
 from pyrite.train import StaticTrainer, TrainerSettings, TrainingJob, TrainingTexts
 from pyrite.train import train as train_encoder
+from pyrite.train.card import add_to_card
 
 __all__ = ["TrainInputs", "TrainOutputs", "TrainSettings", "train"]
 
@@ -86,7 +88,20 @@ def train(settings: TrainSettings, inputs: TrainInputs, context: Context) -> Tra
         job=job,
         dev=_dev_measure(settings, inputs, context),
     )
+    add_to_card(result.folder, "How its data was made", _origin(context))
     return TrainOutputs(ModelFolder(result.folder, disposable=True), result.log)
+
+
+def _origin(context: Context) -> str:
+    """Return the steps behind the model, as a section of its card."""
+    manifests = context.manifests()
+    if not manifests:
+        return "Outside a pipeline: nothing is known of it."
+    steps = {
+        name: {"stage": manifest["kind"], "key": manifest["key"][:12], "settings": manifest["settings"]}
+        for name, manifest in manifests.items()
+    }
+    return f"```yaml\n{yaml.safe_dump(steps, sort_keys=False).strip()}\n```"
 
 
 def _names(trackers: str) -> list[str]:

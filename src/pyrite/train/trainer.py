@@ -12,6 +12,7 @@ from pyrite.errors import DataError, SettingsError
 from pyrite.models.folder import ModelFolder
 from pyrite.settings import canonical_hash
 from pyrite.train.batches import BatchPlan
+from pyrite.train.card import CardFacts, write_card
 from pyrite.train.examples import Examples, resolve
 from pyrite.train.job import Dev, TrainingJob, TrainingResult, TrainingTexts
 from pyrite.train.losses.loss import Loss
@@ -48,7 +49,7 @@ def train(
         dev: Measures a model folder, for the choice of the epoch; the same one in every call with a working folder.
 
     Returns:
-        The trained model's folder inside `job.workdir`, the log and the chosen epoch.
+        The trained model's folder inside `job.workdir`, a model card in it, the log and the chosen epoch.
 
     Raises:
         DataError: The training set is empty, ids in it are not in the corpus or the queries, or the loss wants a
@@ -85,9 +86,11 @@ def train(
         trackers=Trackers(job.trackers, (job.trackers_folder or job.workdir / "trackers") / name[:12], given),
     )
     try:
-        return _train(task, settings)
+        result = _train(task, settings)
     finally:
         task.trackers.close()
+    write_card(CardFacts(model, training_set, texts, given, prompts, measured=dev is not None), result)
+    return result
 
 
 def _train(task: TrainingTask, settings: StaticTrainer | TransformerTrainer) -> TrainingResult:

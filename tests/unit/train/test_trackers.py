@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -44,8 +44,7 @@ def read_events(folder: Path) -> dict[str, dict[int, float]]:
     accumulator = EventAccumulator(str(folder))
     accumulator.Reload()
     return {
-        name: {event.step: event.value for event in accumulator.Scalars(name)}
-        for name in accumulator.Tags()["scalars"]
+        name: {event.step: event.value for event in accumulator.Scalars(name)} for name in accumulator.Tags()["scalars"]
     }
 
 
@@ -128,11 +127,10 @@ class StandIn:
 
 
 @pytest.fixture
-def _stand_in(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def _stand_in(monkeypatch: pytest.MonkeyPatch) -> None:
     from transformers.integrations import integration_utils
 
     monkeypatch.setitem(integration_utils.INTEGRATION_TO_CALLBACK, "wandb", StandIn)
-    yield
 
 
 @pytest.mark.usefixtures("_stand_in")
