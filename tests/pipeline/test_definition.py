@@ -106,7 +106,8 @@ steps:
     assert found[0] == "p.yaml: 10 faults"
     assert found[1:] == [
         "p.yaml:2: stepz: unknown key; did you mean 'steps'? Allowed: name, publish, resources, steps",
-        "p.yaml:4: resources.shard_sice: unknown setting; allowed: device, encode_batch_size, mini_batch_tokens, shard_size, trackers",
+        "p.yaml:4: resources.shard_sice: unknown setting; allowed: device, encode_batch_size, "
+        "mini_batch_tokens, shard_size, trackers",
         "p.yaml:6: steps.data.stage: unknown stage 'cuont'; did you mean 'count'? "
         "Allowed: broken, change, count, page, total",
         "p.yaml:7: steps.good.setings: unknown key; did you mean 'settings'? Allowed: inputs, matrix, settings, stage",

@@ -29,7 +29,7 @@ class Resources(Settings):
     """How many rows make one shard, the most that a kill can cost."""
 
     mini_batch_tokens: int | None = Field(None, ge=1)
-    """Tokens that go through a transformer in training at once; a larger batch goes twice, in parts. None for a batch."""
+    """Tokens that go through a transformer in training at once; a larger batch goes twice, in parts. None for all."""
 
     trackers: str = "tensorboard"
     """What a training sends its curves to, parted by commas: names of transformers' `report_to`, or "none"."""

@@ -130,7 +130,7 @@ def _results(facts: CardFacts, result: TrainingResult) -> Iterator[str]:
         rows.append([epoch, *cells, "yes" if epoch == result.best_epoch else ""])
     yield _table(columns, rows)
     if facts.measured:
-        yield "Epoch 0 is the untrained model. Dev chose the epoch, so its value is no measure of how good the model is."
+        yield "Epoch 0 is the untrained model. Dev chose the epoch: its value flatters the model."
 
 
 def _by_epoch(log: TrainingLog, name: str) -> dict[int, float]:

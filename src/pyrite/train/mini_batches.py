@@ -90,7 +90,7 @@ class _Cached(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx: Any, gradient: torch.Tensor) -> tuple[None, None, None, None]:
-        shares = gradient.split(ctx.sizes)
+        shares = torch.split(gradient, ctx.sizes)
         for i, (part, state, share) in enumerate(zip(ctx.parts, ctx.states, shares, strict=True)):
             with ctx.replaying(i == len(shares) - 1), torch.enable_grad():
                 with state.put_back(), torch.autocast(**ctx.autocast):

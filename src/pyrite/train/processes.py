@@ -10,6 +10,7 @@ import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
+from itertools import pairwise
 from typing import Any, TypeVar
 
 import numpy as np
@@ -64,7 +65,7 @@ class Processes:
         """
         parts = np.array_split(np.arange(count), self.size)
         starts = np.cumsum([0, *(len(part) for part in parts)]).tolist()
-        return [range(start, stop) for start, stop in zip(starts, starts[1:], strict=False)]
+        return [range(start, stop) for start, stop in pairwise(starts)]
 
     def same(self, value: _Value) -> _Value:
         """Return the first process's value; every process calls it at the same place."""

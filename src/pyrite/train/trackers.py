@@ -109,7 +109,7 @@ def _memory() -> dict[str, float]:
 
     unit = 1 if sys.platform == "darwin" else 1024
     memory = {"memory-mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 1e6}
-    if torch.cuda.is_available() and torch.cuda.is_initialized():
+    if torch.cuda.is_available():
         memory["gpu-memory-mb"] = torch.cuda.max_memory_allocated() / 1e6
     return memory
 
@@ -144,12 +144,12 @@ class _Callback:
 
     def __init__(self, name: str, folder: Path) -> None:
         from transformers import TrainerControl, TrainerState, TrainingArguments
-        from transformers.integrations import get_reporting_integration_callbacks
+        from transformers.integrations.integration_utils import INTEGRATION_TO_CALLBACK
 
         self._arguments = TrainingArguments(str(folder), report_to=[], run_name=folder.name, use_cpu=True)
         self._state, self._control = TrainerState(is_world_process_zero=True), TrainerControl()
         try:
-            self._callback = get_reporting_integration_callbacks([name])[0]()
+            self._callback = INTEGRATION_TO_CALLBACK[name]()
             self._call("on_train_begin")
         except (ImportError, RuntimeError) as error:
             raise SettingsError(f"trackers: {name} cannot be used here: {error}") from error

@@ -62,7 +62,9 @@ def train(
     _check(training_set, settings, prompts)
     check_trackers(job.trackers)
     if settings.patience is not None and dev is None:
-        raise SettingsError("patience: without dev there is no gain to wait for; give dev judgements, or patience: null")
+        raise SettingsError(
+            "patience: without dev there is no gain to wait for; give dev judgements, or patience: null"
+        )
     examples = resolve(training_set, texts, settings.negatives, settings.loss.positives())
     _check_teacher(examples, settings.loss)
     identity = [
