@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,7 +14,7 @@ import numpy as np
 
 from pyrite.compat.arguments import Arguments
 from pyrite.compat.encoding import TextEncoder, encode_texts, is_encoded, process_pool
-from pyrite.compat.identity import key_of, model_key
+from pyrite.compat.identity import bytes_key, key_of, model_key
 from pyrite.compat.pairs import Pairs
 from pyrite.compat.rescoring import candidate_scores, positive_pair_scores
 from pyrite.compat.retrieval import CANDIDATE, Similarity, open_matrix, positive_scores, search, write_matrix
@@ -78,7 +78,9 @@ class MiningCache:
     keyed: bool
     progress: Progress
 
-    def score(self, pairs: Pairs, model: Any, cross_encoder: Any, arguments: Arguments) -> Scored:
+    def score(
+        self, pairs: Pairs, model: Any, cross_encoder: Any, arguments: Arguments, weights: Callable[[], str]
+    ) -> Scored:
         """Encode, search and score, or find all of that done.
 
         Args:
@@ -86,9 +88,10 @@ class MiningCache:
             model: Encodes.
             cross_encoder: Rescores where arguments filter by score; None for no such model.
             arguments: Depth, prompts, batch sizes.
+            weights: Gives the key of the model; asked where the folder outlives the call.
         """
         similarity = Similarity.of(model, arguments.use_faiss)
-        names = self._names(pairs, model, similarity, arguments)
+        names = self._names(pairs, similarity, _encoders(model, arguments), weights)
         queries, documents = self._encode(pairs, model, names, arguments)
         shape = (len(pairs.queries), min((arguments.range_max or 0) + pairs.most, len(pairs.documents)))
         found = self._stored(names["candidates"], shape, CANDIDATE)
@@ -104,12 +107,13 @@ class MiningCache:
             return Scored(found, None, _pair_scores(file, pairs))
         return self._rescore(pairs, found[:, : shape[1]], cross_encoder, names["candidates"], arguments)
 
-    def _names(self, pairs: Pairs, model: Any, similarity: Similarity, arguments: Arguments) -> dict[str, str]:
+    def _names(
+        self, pairs: Pairs, similarity: Similarity, encoders: Sequence[TextEncoder], weights: Callable[[], str]
+    ) -> dict[str, str]:
         if not self.keyed:
             return {name: name for name in ("query_embeddings", "corpus_embeddings", "candidates")}
-        weights = model_key(model)
-        sides = zip(_encoders(model, arguments), pairs.keys, strict=True)
-        query, corpus = (key_of(weights, encoder.identity(), texts) for encoder, texts in sides)
+        sides = zip(encoders, pairs.keys, strict=True)
+        query, corpus = (key_of(weights(), encoder.identity(), texts) for encoder, texts in sides)
         return {
             "query_embeddings": f"query_embeddings_{query}",
             "corpus_embeddings": f"corpus_embeddings_{corpus}",
@@ -151,7 +155,8 @@ class MiningCache:
     def _pairs_file(self, name: str, pairs: Pairs, *depends_on: object) -> Path:
         """Return where the scores of the pairs of query and positive are kept."""
         if self.keyed:
-            name = f"{name}_{key_of(*depends_on, pairs.starts.tolist(), pairs.positives.tolist())}"
+            places = [bytes_key(array.tobytes()) for array in (pairs.starts, pairs.positives)]
+            name = f"{name}_{key_of(*depends_on, places)}"
         return self.folder / f"{name}.npy"
 
     def _stored(self, name: str, shape: tuple[int, ...], dtype: np.dtype) -> np.ndarray | None:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any, Literal
 
 from pyrite.compat.arguments import Arguments, check_window, columns_of, resolve, with_depth
 from pyrite.compat.cache import mining_cache
+from pyrite.compat.identity import model_key_meanwhile
 from pyrite.compat.pairs import Pairs, read_pairs
 from pyrite.compat.selection import choose
 from pyrite.compat.shapes import to_dataset
@@ -140,13 +142,14 @@ def _mine(
         raise ArgumentError("the dataset is empty; give at least one pair of anchor and positive")
     tell = _tell if arguments.verbose else _keep_quiet
     columns = columns_of(dataset.column_names, arguments)
-    pairs = read_pairs(dataset, columns, corpus)
+    with nullcontext(str) if arguments.cache_folder is None else model_key_meanwhile(model) as weights:
+        pairs = read_pairs(dataset, columns, corpus)
     arguments, told, note = with_depth(arguments, pairs.most, cross_encoder is not None)
     tell(told)
     check_window(arguments, note)
     tell(_described(pairs))
     with mining_cache(arguments.cache_folder, _bars if arguments.verbose else _no_bars) as place:
-        scored = place.score(pairs, model, cross_encoder, arguments)
+        scored = place.score(pairs, model, cross_encoder, arguments, weights)
         chosen = choose(pairs, scored.found, scored.rescored, scored.positive_scores, arguments)
     mined = to_dataset(pairs, chosen, columns, arguments)
     if arguments.verbose:

@@ -3,23 +3,25 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from typing import Any
+
+import numpy as np
 
 from pyrite.errors import ArgumentError
 
-__all__ = ["key_of", "model_key", "text_digests", "texts_key"]
+__all__ = ["bytes_key", "key_of", "model_key", "model_key_meanwhile", "text_digests"]
 
 
 def key_of(*parts: object) -> str:
     """Return a key of values that JSON can hold: 128 bits in hexadecimal."""
-    import xxhash
-
-    return str(xxhash.xxh3_128_hexdigest(json.dumps(parts, sort_keys=True).encode()))
+    return bytes_key(json.dumps(parts, sort_keys=True).encode())
 
 
-def text_digests(texts: Sequence[str]) -> list[bytes]:
-    """Return a hash of each text, 16 bytes.
+def text_digests(texts: Sequence[str]) -> np.ndarray:
+    """Return a hash of each text, 128 bits: uint64, shape (len(texts), 2).
 
     Raises:
         TypeError: One is no text.
@@ -27,16 +29,17 @@ def text_digests(texts: Sequence[str]) -> list[bytes]:
     from xxhash import xxh3_128_digest
 
     try:
-        return [xxh3_128_digest(str.encode(text)) for text in texts]
+        digests = b"".join(map(xxh3_128_digest, map(str.encode, texts)))
     except UnicodeEncodeError:  # half of a surrogate pair
-        return [xxh3_128_digest(text.encode("utf-8", "surrogatepass")) for text in texts]
+        digests = b"".join(xxh3_128_digest(text.encode("utf-8", "surrogatepass")) for text in texts)
+    return np.frombuffer(digests, dtype=np.uint64).reshape(-1, 2)
 
 
-def texts_key(digests: Iterable[bytes]) -> str:
-    """Return a key of a list of texts, in order, given the hash of each."""
+def bytes_key(content: bytes) -> str:
+    """Return a key of bytes, such as the hashes of texts in order: 128 bits in hexadecimal."""
     import xxhash
 
-    return str(xxhash.xxh3_128_hexdigest(b"".join(digests)))
+    return str(xxhash.xxh3_128_hexdigest(content))
 
 
 def model_key(model: Any) -> str:
@@ -74,6 +77,16 @@ def model_key(model: Any) -> str:
     digest.update(repr(settings).encode())
     digest.update(repr([str(getattr(model, "activation_fn", None))]).encode())
     return str(digest.hexdigest())
+
+
+@contextmanager
+def model_key_meanwhile(model: Any) -> Iterator[Callable[[], str]]:
+    """Take `model_key` in another thread; yield what waits for it and returns it, or raises its error.
+
+    Most of it is hashing and writing out the tokenizer's rules, which leave the interpreter to others.
+    """
+    with ThreadPoolExecutor(1) as thread:
+        yield thread.submit(model_key, model).result
 
 
 def _bytes_of(tensor: Any) -> memoryview:

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import pyarrow as pa
 
 from pyrite.compat.arguments import Columns
-from pyrite.compat.identity import text_digests, texts_key
+from pyrite.compat.distinct import distinct_texts
+from pyrite.data.codes import encode
 from pyrite.errors import ArgumentError
 
 if TYPE_CHECKING:
@@ -19,6 +21,7 @@ if TYPE_CHECKING:
 __all__ = ["Pairs", "read_pairs"]
 
 _ROWS_AT_ONCE = 4096
+_TEXT_TYPES = frozenset({"string", "large_string"})
 
 
 @dataclass(frozen=True)
@@ -66,21 +69,20 @@ def read_pairs(dataset: Dataset, columns: Columns, corpus: Iterable[str] | None)
     """
     if isinstance(corpus, str):
         raise ArgumentError("corpus: wants a list of texts, not one text")
-    queries, documents = _Texts(), _Texts()
     given = list(corpus if corpus is not None else ())
+    anchors, texts = _Column([]), _Column([*given])
+    for batch in _batches(dataset, columns):
+        for column, part in zip((anchors, texts), batch, strict=True):
+            column.add(*part)
+    queries = distinct_texts(anchors.texts)
     try:
-        documents.number(given)
+        documents = distinct_texts(texts.texts)
     except TypeError:
         wrong = next(place for place, text in enumerate(given) if not isinstance(text, str))
         raise ArgumentError(
             f"corpus: wants texts, holds a {type(given[wrong]).__name__} as number {wrong + 1}"
         ) from None
-    owners: list[int] = []
-    positives: list[int] = []
-    for anchors, texts in _batches(dataset, columns):
-        owners += queries.number(anchors)
-        positives += documents.number(texts)
-    owner, position = np.array(owners, dtype=np.int64), np.array(positives, dtype=np.int64)
+    owner, position = queries.numbers[anchors.places()], documents.numbers[texts.places()]
     # The first of equal pairs stays; then by query, each one's positives in the order of the rows.
     _, first = np.unique(owner * len(documents.texts) + position, return_index=True)
     kept = np.sort(first)
@@ -91,63 +93,48 @@ def read_pairs(dataset: Dataset, columns: Columns, corpus: Iterable[str] | None)
         documents=documents.texts,
         starts=np.concatenate([[0], np.cumsum(counts)]),
         positives=position[kept],
-        keys=(queries.key(), documents.key()),
-        rows=len(owners),
+        keys=(queries.key, documents.key),
+        rows=len(owner),
         most=int(np.bincount(owner).max()),
     )
 
 
-class _Texts:
-    """Different texts, numbered in the order of their first appearance.
+@dataclass(frozen=True)
+class _Column:
+    """The texts of a column, as places in a list of texts."""
 
-    They are told apart by their hashes, which name a cache as well: each text is read once for both.
+    texts: list[str]
+    parts: list[np.ndarray] = field(default_factory=list)
 
-    Attributes:
-        texts: Each of them once.
-    """
+    def add(self, codes: np.ndarray, texts: list[str]) -> None:
+        """Take in rows, given as places in a list of their texts."""
+        self.parts.append(codes.astype(np.int64) + len(self.texts))
+        self.texts.extend(texts)
 
-    def __init__(self) -> None:
-        self.texts: list[str] = []
-        self._numbers: dict[bytes, int] = {}
-
-    def number(self, texts: list[str]) -> list[int]:
-        """Take texts in and return the number of each.
-
-        Raises:
-            TypeError: One is no text; none is taken in.
-        """
-        digests = text_digests(texts)
-        places = range(len(self.texts), len(self.texts) + len(texts))
-        fresh = dict(zip(digests, places, strict=True))
-        if len(fresh) == len(texts) and fresh.keys().isdisjoint(self._numbers):
-            # All are new and different, as those of a corpus mostly are.
-            self._numbers.update(fresh)
-            self.texts += texts
-            return list(places)
-        return [self._number(text, digest) for text, digest in zip(texts, digests, strict=True)]
-
-    def _number(self, text: str, digest: bytes) -> int:
-        number = self._numbers.setdefault(digest, len(self.texts))
-        if number == len(self.texts):
-            self.texts.append(text)
-        elif self.texts[number] != text:
-            # Another text has the same hash, which no text is known to do.
-            return self._number(text, digest + b"\0" + text.encode("utf-8", "surrogatepass"))
-        return number
-
-    def key(self) -> str:
-        """Return what names the texts, in order, in a cache."""
-        return texts_key(self._numbers)
+    def places(self) -> np.ndarray:
+        """Return the place of each row's text: int64, shape (rows,)."""
+        return np.concatenate(self.parts)
 
 
-def _batches(dataset: Dataset, columns: Columns) -> Iterator[tuple[list[str], list[str]]]:
+def _batches(dataset: Dataset, columns: Columns) -> Iterator[list[tuple[np.ndarray, list[str]]]]:
+    """Yield, for both columns, the texts of some rows, and a place among those for each row."""
+    names = (columns.anchor, columns.positive)
+    chosen = dataset.select_columns(list(dict.fromkeys(names)))
+    # Texts that repeat are read once. What is no text in Arrow may become one, or an object, when it is formatted.
+    plain = all(getattr(chosen.features[name], "dtype", None) in _TEXT_TYPES for name in names)
     done = 0
-    chosen = dataset.select_columns(list(dict.fromkeys((columns.anchor, columns.positive)))).with_format(None)
-    for batch in chosen.iter(_ROWS_AT_ONCE):
-        for name in (columns.anchor, columns.positive):
-            _check_texts(batch[name], name, done)
-        yield batch[columns.anchor], batch[columns.positive]
+    for batch in chosen.with_format("arrow" if plain else None).iter(_ROWS_AT_ONCE):
+        yield [_encoded(batch[name], name, done) for name in names]
         done += len(batch[columns.anchor])
+
+
+def _encoded(values: list[Any] | pa.ChunkedArray, column: str, before: int) -> tuple[np.ndarray, list[str]]:
+    if isinstance(values, list) or values.null_count:
+        values = values if isinstance(values, list) else values.to_pylist()
+        _check_texts(values, column, before)
+        values = pa.array(values, pa.string())
+    codes, texts = encode(values)
+    return codes, texts.to_pylist()
 
 
 def _check_texts(values: list[Any], column: str, before: int) -> None:

@@ -27,7 +27,8 @@ def encode(column: pa.Array | pa.ChunkedArray) -> tuple[np.ndarray, pa.Array]:
     """
     if isinstance(column, pa.ChunkedArray):
         coded = pa.types.is_dictionary(column.type)
-        column = (column.unify_dictionaries() if coded else column).combine_chunks()
+        column = column.unify_dictionaries() if coded else column
+        column = column.chunk(0) if column.num_chunks == 1 else column.combine_chunks()
     encoded = column.dictionary_encode()
     return encoded.indices.to_numpy(), encoded.dictionary
 

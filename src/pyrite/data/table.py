@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -13,6 +12,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from pyrite.data.batches import BATCH_ROWS, as_array, frozen, pieces, record_batches
 from pyrite.data.codes import encode, row_codes
 from pyrite.data.fingerprint import fingerprint_arrow
 from pyrite.data.saved import SavedColumns
@@ -21,8 +21,8 @@ from pyrite.errors import DataError, Problem
 __all__ = ["Table", "TableWriter"]
 
 Row = TypeVar("Row")
-BATCH_ROWS = 65_536
 _CODED_ROWS = 1 << 20
+_LATE_ROWS = 4096
 _DICTIONARY_BYTES = 1 << 24
 _META = b"pyrite"
 
@@ -32,9 +32,9 @@ class Table(Generic[Row]):
 
     A subclass gives `kind`, `version`, `row` (the record class), `schema` and, where rows must be
     unique, `key`. `metadata` holds what belongs to the whole table (a Run's scorer, for instance).
-    A large table whose columns repeat the same ids names them in `repeated`: read from disk, they stay
-    codes into a list of the ids until somebody asks for the strings. Columns named in `late` stay in the
-    file of a saved table until somebody asks for one of them. `incidental` names metadata that tell how the
+    A large table whose columns repeat the same ids names them in `repeated`: they are held as codes into a
+    list of the ids until somebody asks for the strings. Columns named in `late` stay in the file of a saved
+    table until somebody asks for one of them, or for some rows of it. `incidental` names metadata that tell how the
     table came about on this machine: they are kept and shown, and enter no fingerprint.
 
     Args:
@@ -56,7 +56,7 @@ class Table(Generic[Row]):
     incidental: ClassVar[tuple[str, ...]] = ()
 
     def __init__(self, arrow: pa.Table, metadata: Mapping[str, Any] | None = None) -> None:
-        self._set(self._conform(arrow, self.schema), metadata)
+        self._set(self._with_codes(self._conform(arrow, self.schema)), metadata)
         self._check_unique()
         self.check()
 
@@ -78,6 +78,16 @@ class Table(Generic[Row]):
         table._set(cls._conform(arrow, cls._coded_schema()), metadata)
         table.check()
         return table
+
+    @classmethod
+    def of_parts(cls, parts: Sequence[Self], metadata: Mapping[str, Any] | None = None) -> Self:
+        """Join at least one table whose rows are known to have different keys, also across tables.
+
+        Raises:
+            DataError: As in `Table`, equal keys apart.
+        """
+        joint = pa.concat_tables([part._columns for part in parts])
+        return cls.of_unique(joint.unify_dictionaries().combine_chunks(), metadata)
 
     @property
     def arrow(self) -> pa.Table:
@@ -112,7 +122,7 @@ class Table(Generic[Row]):
         Raises:
             DataError: A row is no record of the table's class, a value does not fit its column, or as in `Table`.
         """
-        batches = list(_batches(cls, rows))
+        batches = list(record_batches(cls.kind, cls.row, cls.schema, rows))
         return cls(pa.Table.from_batches(batches, cls.schema), metadata)
 
     @classmethod
@@ -122,7 +132,7 @@ class Table(Generic[Row]):
         Raises:
             DataError: A value does not fit its column, the columns differ in length, or as in `Table`.
         """
-        arrays = {name: _array(values, cls.schema, name) for name, values in columns.items()}
+        arrays = {name: as_array(values, cls.schema, name) for name, values in columns.items()}
         lengths = {name: len(array) for name, array in arrays.items()}
         if len(set(lengths.values())) > 1:
             raise DataError(f"the columns of a table of kind {cls.kind!r} differ in length: {lengths}")
@@ -154,9 +164,10 @@ class Table(Generic[Row]):
         return table
 
     @classmethod
-    def _from_file(cls, saved: SavedColumns, names: Sequence[str]) -> pa.Table:
-        schema = cls._coded_schema()
-        return cls._conform(saved.read(names), pa.schema([schema.field(name) for name in names]))
+    def _from_file(cls, saved: SavedColumns, names: Sequence[str], rows: range | None = None) -> pa.Table:
+        schema = pa.schema([cls._coded_schema().field(name) for name in names])
+        read = saved.read(names) if rows is None else saved.read_rows(names, rows)
+        return cls._conform(read, schema)
 
     @classmethod
     def stream(cls, folder: Path, batch_rows: int = BATCH_ROWS) -> Iterator[pa.RecordBatch]:
@@ -173,7 +184,18 @@ class Table(Generic[Row]):
         """Write the table into a folder as `<kind>.parquet`."""
         folder.mkdir(parents=True, exist_ok=True)
         with TableWriter(type(self), folder, self.metadata, unique=True) as writer:
-            writer.write_arrow(self._columns)
+            for rows in pieces(len(self), writer.group_rows):
+                writer.write_arrow(self.part(self.schema.names, rows))
+
+    def part(self, names: Sequence[str], rows: range) -> pa.Table:
+        """Return some columns of consecutive rows.
+
+        What is still in the file of a saved table is read for these rows alone.
+        """
+        if self._saved is None or self._held.schema.names == list(names):
+            held = self._held.select(names).slice(rows.start, len(rows))
+            return held.cast(pa.schema([self.schema.field(name) for name in names]))
+        return self._from_file(self._saved, names, rows)
 
     def rows(self) -> Iterator[Row]:
         """Yield the records in order."""
@@ -181,7 +203,7 @@ class Table(Generic[Row]):
         for batch in self.arrow.to_batches(max_chunksize=BATCH_ROWS):
             columns = [batch.column(name).to_pylist() for name in names]
             for values in zip(*columns, strict=True):
-                yield self.row(*map(_frozen, values))
+                yield self.row(*map(frozen, values))
 
     def column(self, name: str) -> pa.ChunkedArray:
         """Return one column."""
@@ -240,6 +262,14 @@ class Table(Generic[Row]):
         """The schema with the repeated columns as codes."""
         coded = pa.dictionary(pa.int32(), pa.string())
         return pa.schema([field.with_type(coded) if field.name in cls.repeated else field for field in cls.schema])
+
+    @classmethod
+    def _with_codes(cls, columns: pa.Table) -> pa.Table:
+        for name in cls.repeated:
+            place = columns.schema.get_field_index(name)
+            field = cls._coded_schema().field(name)
+            columns = columns.set_column(place, field, columns.column(name).dictionary_encode())
+        return columns
 
     @classmethod
     def _conform(cls, arrow: pa.Table, schema: pa.Schema) -> pa.Table:
@@ -311,8 +341,9 @@ class TableWriter:
         head |= {"unique": True} if unique else {}
         schema = table.schema.with_metadata({_META: json.dumps(head, sort_keys=True).encode()})
         self._schema = schema
-        # One list of ids for many rows, so that reading need not join a thousand short ones.
-        self._group_rows = _CODED_ROWS if table.repeated else BATCH_ROWS
+        # One list of ids for many rows, so that reading need not join a thousand short ones; of texts, few at once.
+        self.group_rows = _CODED_ROWS if table.repeated else _LATE_ROWS if table.late else BATCH_ROWS
+        """Rows that lie together in the file, and are read together."""
         self._writer = pq.ParquetWriter(
             self._partial, schema, compression="zstd", dictionary_pagesize_limit=_DICTIONARY_BYTES
         )
@@ -323,7 +354,8 @@ class TableWriter:
         Raises:
             DataError: A row is no record of the table's class, or a value does not fit its column.
         """
-        for batch in _batches(self._table, rows):
+        table = self._table
+        for batch in record_batches(table.kind, table.row, table.schema, rows):
             self.write_arrow(pa.Table.from_batches([batch]))
 
     def write_arrow(self, arrow: pa.Table) -> None:
@@ -333,7 +365,7 @@ class TableWriter:
             DataError: As in `Table`, its key and its own checks apart, which need the whole.
         """
         conformed = self._table._conform(arrow, self._table.schema)
-        self._writer.write_table(conformed.replace_schema_metadata(self._schema.metadata), self._group_rows)
+        self._writer.write_table(conformed.replace_schema_metadata(self._schema.metadata), self.group_rows)
 
     def __enter__(self) -> Self:
         return self
@@ -350,40 +382,3 @@ class TableWriter:
         finally:
             # Also where the disk has no room for the end of the file.
             self._partial.unlink(missing_ok=True)
-
-
-def _frozen(value: Any) -> Any:
-    """Return lists as tuples, those inside of them too."""
-    return tuple(map(_frozen, value)) if isinstance(value, list) else value
-
-
-def _array(values: Any, schema: pa.Schema, name: str) -> pa.Array | pa.ChunkedArray:
-    if isinstance(values, pa.Array | pa.ChunkedArray) or name not in schema.names:
-        return values
-    wanted = schema.field(name).type
-    try:
-        # Given an integer type, Arrow cuts fractions off in silence; a cast refuses them.
-        return pa.array(values).cast(wanted) if pa.types.is_integer(wanted) else pa.array(values, type=wanted)
-    except (pa.ArrowException, ValueError, OverflowError) as error:
-        raise DataError(f"column {name!r}: {error}") from error
-
-
-def _batches(table: type[Table[Any]], rows: Iterable[Any]) -> Iterator[pa.RecordBatch]:
-    schema = table.schema
-    names = [field.name for field in dataclasses.fields(table.row)]
-    columns: list[list[Any]] = [[] for _ in schema]
-    for row in rows:
-        if not isinstance(row, table.row):
-            raise DataError(f"a row of a table of kind {table.kind!r} is a {table.row.__name__}, not {row!r:.80}")
-        for column, name in zip(columns, names, strict=True):
-            column.append(getattr(row, name))
-        if len(columns[0]) == BATCH_ROWS:
-            yield _batch(schema, columns)
-            columns = [[] for _ in schema]
-    if columns[0]:
-        yield _batch(schema, columns)
-
-
-def _batch(schema: pa.Schema, columns: list[list[Any]]) -> pa.RecordBatch:
-    arrays = [_array(values, schema, field.name) for values, field in zip(columns, schema, strict=True)]
-    return pa.RecordBatch.from_arrays(arrays, schema=schema)

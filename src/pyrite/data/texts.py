@@ -9,6 +9,7 @@ from typing import Any, Self
 import numpy as np
 import pyarrow as pa
 
+from pyrite.data.batches import pieces
 from pyrite.data.records import Document, Query
 from pyrite.data.table import Table
 from pyrite.data.text import text_key
@@ -47,13 +48,14 @@ class _TextTable(Table[Any]):
     def copy_keys(self) -> np.ndarray:
         """Return one number for each row; rows with the same number are copies: uint64, shape (rows,)."""
         if self._copy_keys is None:
-            keys = (key for batch in self.arrow.to_batches(max_chunksize=_ROWS) for key in self._keys_of(batch))
+            parts = (self.part(self.late, rows) for rows in pieces(len(self), _ROWS))
+            keys = (key for part in parts for key in self._keys_of(part))
             self._copy_keys = np.fromiter(keys, dtype=np.uint64, count=len(self))
         return self._copy_keys
 
     @staticmethod
-    def _keys_of(batch: pa.RecordBatch) -> Iterator[int]:
-        return map(text_key, batch.column("text").to_pylist())
+    def _keys_of(part: pa.Table) -> Iterator[int]:
+        return map(text_key, part.column("text").to_pylist())
 
     def position(self, row_id: str) -> int:
         """Return the row of an id.
@@ -96,18 +98,19 @@ class Corpus(_TextTable):
     schema = pa.schema([pa.field(name, _S, nullable=False) for name in ("doc_id", "text", "title")])
 
     @staticmethod
-    def _keys_of(batch: pa.RecordBatch) -> Iterator[int]:
+    def _keys_of(part: pa.Table) -> Iterator[int]:
         # Titles do not count beside a text: a passage with another heading is still the same passage.
-        pairs = zip(batch.column("text").to_pylist(), batch.column("title").to_pylist(), strict=True)
+        pairs = zip(part.column("text").to_pylist(), part.column("title").to_pylist(), strict=True)
         return (text_key(text) or text_key(title, "title") for text, title in pairs)
 
     def texts(self, rows: range | None = None) -> list[str]:
         """Return what an encoder or an index reads: the title, a space and the text.
 
         Args:
-            rows: Consecutive rows, so that a large corpus need not be held as text; None for all.
+            rows: Consecutive rows, so that a large corpus need not be held as text: of a saved one, no more is read.
+                None for all.
         """
-        some = self.arrow if rows is None else self.arrow.slice(rows.start, len(rows))
+        some = self.arrow if rows is None else self.part(self.late, rows)
         titles, texts = some.column("title").to_pylist(), some.column("text").to_pylist()
         return [f"{title} {text}".strip() if title else text for title, text in zip(titles, texts, strict=True)]
 

@@ -126,7 +126,8 @@ class CandidateCollection:
         nothing = {name: sum(part.metadata["without_candidates"][name] for part in parts) for name in self._names}
         counts = {**self._asked.counts, "without_candidates": nothing}
         told = {**self._metadata, "queries": counts, **self._passes(parts)}
-        return Candidates(pa.concat_tables([part.arrow for part in parts]), told)
+        # No two parts have a query in common.
+        return Candidates.of_parts(parts, told)
 
     def _passes(self, parts: Sequence[Candidates]) -> dict[str, Any]:
         """Return {"passes": ...} of the sources that tell of theirs in every part; nothing where none does."""

@@ -12,8 +12,7 @@ import pytest
 from datasets import Dataset
 
 from pyrite.compat import cache as mining_cache
-from pyrite.compat import encoding, files, mine_hard_negatives, retrieval
-from pyrite.compat import pairs as reading
+from pyrite.compat import distinct, encoding, files, mine_hard_negatives, retrieval
 from pyrite.errors import ArgumentError, PyriteError, SearchError
 from pyrite.testing.models import write_static_model
 from pyrite.testing.stand_ins import HashedCrossEncoder, HashedSentenceTransformer
@@ -363,7 +362,7 @@ def test_texts_with_equal_hashes_are_different_texts(tmp_path: Path, monkeypatch
     pairs = {"anchor": ["q1", "q2", "q1", ""], "positive": ["d1", "d2", "d3", "d1"]}
     model, options = static_model(tmp_path / "model"), {"relative_margin": 0.1, "corpus": [*CORPUS, "d1", ""]}
     wanted = mine(model, pairs, **options)
-    monkeypatch.setattr(reading, "text_digests", lambda texts: [b"same"] * len(texts))
+    monkeypatch.setattr(distinct, "text_digests", lambda texts: np.zeros((len(texts), 2), dtype=np.uint64))
     assert mine(model, pairs, **options) == wanted
 
 
