@@ -13,7 +13,6 @@ Example:
 
 from __future__ import annotations
 
-import ctypes
 import gc
 import importlib
 import importlib.metadata
@@ -32,9 +31,10 @@ from pathlib import Path
 from typing import Any, Literal
 
 import psutil
-import pyarrow as pa
 from rich.console import Console
 from rich.table import Table
+
+from pyrite.memory import give_back
 
 __all__ = ["Call", "Measurement", "Result", "at_least", "at_most", "interleave", "measure", "median", "write_results"]
 
@@ -245,11 +245,7 @@ def _load(reference: str) -> Any:
 def _give_back() -> None:
     """Give memory that preparation has freed back to the system, or else what uses it again would count as nothing."""
     gc.collect()
-    pa.default_memory_pool().release_unused()
-    # Other C libraries than glibc lack it, and keep less.
-    trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
-    if trim is not None:
-        trim(0)
+    give_back()
 
 
 def _child(specification: str, answer: str) -> None:

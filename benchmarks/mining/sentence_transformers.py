@@ -94,7 +94,10 @@ def _mine(function: Any, material: Material) -> dict[str, int]:
 
 
 def mine_by_miner(material: Material) -> dict[str, int]:
-    """Mine with `HardNegativeMiner`; what a pipeline's store would keep goes to the folder for `select_again`."""
+    """Mine with `HardNegativeMiner`, from files to files: what a pipeline's store would keep stays for `select_again`.
+
+    The list of texts becomes a table on disk, a piece at a time, and the miner reads that.
+    """
     from pyrite.mining import HardNegativeMiner, ShareFilter, TopSampler
     from pyrite.models.sentence_encoder import SentenceEncoder
     from pyrite.models.settings import Prompts
@@ -105,7 +108,8 @@ def mine_by_miner(material: Material) -> dict[str, int]:
     filters = [ShareFilter(share=1 - material.margin)]
     miner = HardNegativeMiner([DenseRetriever(encoder)], filters=filters, sampler=TopSampler(count=NEGATIVES))
     result = miner.mine(corpus, queries, qrels, depth=DEPTH)
-    for table in (result.candidates, corpus, queries, qrels):
+    corpus.save_keys(Path(material.cache))
+    for table in (result.candidates, queries, qrels):
         table.save(Path(material.cache))
     return _counts(result.audit)
 
@@ -124,12 +128,22 @@ def select_again(material: Material) -> dict[str, int]:
 
 def _tables(material: Material) -> tuple[Any, Any, Any]:
     import numpy as np
+    import pyarrow as pa
 
-    from pyrite.data import Corpus, Qrels, Queries
+    from pyrite.data import Corpus, Qrels, Queries, TableWriter
+    from pyrite.data.batches import pieces
 
     anchors, positives = material.pairs["anchor"], material.pairs["positive"]
     ids = [f"d{place}" for place in range(len(material.documents))]
-    corpus = Corpus.from_columns(doc_id=ids, text=material.documents, title=[""] * len(ids))
+    folder = Path(material.cache)
+    folder.mkdir(exist_ok=True)
+    with TableWriter(Corpus, folder, unique=True) as writer:
+        for rows in pieces(len(ids), writer.group_rows):
+            some = slice(rows.start, rows.stop)
+            # Given a str that is not ASCII, Arrow leaves its UTF-8 form in it for good.
+            texts = pa.array([text.encode() for text in material.documents[some]], pa.binary()).cast(pa.string())
+            writer.write_arrow(pa.table({"doc_id": ids[some], "text": texts, "title": [""] * len(rows)}))
+    corpus = Corpus.open(folder)
     place = {text: name for name, text in zip(ids, material.documents, strict=True)}
     names = [f"q{number}" for number in range(len(anchors))]
     queries = Queries.from_columns(

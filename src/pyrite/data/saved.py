@@ -68,7 +68,7 @@ class SavedColumns:
             # Let go of before others are read, so that both are not in memory.
             last = None
             with self._readable():
-                last = (wanted, self._file.read_row_groups(groups, list(names)))
+                last = (wanted, self._file.read_row_groups(groups, list(names), use_threads=False))
         self._last = last
         before = int(self._stops[first - 1]) if first else 0
         return last[1].slice(rows.start - before, len(rows))

@@ -344,8 +344,14 @@ class TableWriter:
         # One list of ids for many rows, so that reading need not join a thousand short ones; of texts, few at once.
         self.group_rows = _CODED_ROWS if table.repeated else _LATE_ROWS if table.late else BATCH_ROWS
         """Rows that lie together in the file, and are read together."""
+        # Scores hardly repeat: to list the distinct ones of a million takes more memory and room than all of them.
+        listed = [field.name for field in schema if not pa.types.is_floating(field.type)] if table.repeated else True
         self._writer = pq.ParquetWriter(
-            self._partial, schema, compression="zstd", dictionary_pagesize_limit=_DICTIONARY_BYTES
+            self._partial,
+            schema,
+            compression="zstd",
+            use_dictionary=listed,
+            dictionary_pagesize_limit=_DICTIONARY_BYTES,
         )
 
     def write_rows(self, rows: Iterable[Any]) -> None:

@@ -43,6 +43,10 @@ class _TextTable(Table[Any]):
     def save(self, folder: Path) -> None:
         """Write the table into a folder as `<kind>.parquet`, and its copy keys."""
         super().save(folder)
+        self.save_keys(folder)
+
+    def save_keys(self, folder: Path) -> None:
+        """Write the copy keys beside the table, where the folder has it already."""
         np.save(self.keys_file(folder), self.copy_keys())
 
     def copy_keys(self) -> np.ndarray:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from pyrite.data import Candidates, Corpus, Negatives, Qrels, Queries, Removals, Run
 from pyrite.errors import SettingsError
+from pyrite.memory import give_back
 from pyrite.mining.audit import Audit
 from pyrite.mining.candidates import collect_candidates
 from pyrite.mining.filters import FilterSettings
@@ -119,16 +120,22 @@ class HardNegativeMiner:
             DataError: No query has a positive, or ids do not fit together.
             SearchError: A positive is not in the corpus.
         """
+        candidates = self._candidates(corpus, queries, qrels, depth)
+        give_back()
+        chosen = select_negatives(candidates, corpus, queries, qrels, self.selection)
+        give_back()
+        return MiningResult(candidates, chosen.negatives, chosen.removals, chosen.audit)
+
+    def _candidates(self, corpus: Corpus, queries: Queries, qrels: Qrels, depth: int) -> Candidates:
+        """Return what every source proposes, scored; the indices go with the call."""
         indices: dict[str, Index] = {name: source.build(corpus) for name, source in self._sources.items()}
         threshold = self.selection.masking.grade_threshold
         candidates = collect_candidates(
             indices, queries, qrels, depth=depth, grade_threshold=threshold, fusions=self._fusions
         )
-        if self._rescorer is not None:
-            scorer = self._scorer(corpus, indices)
-            candidates = rescore(candidates, queries, str(self.selection.scorer), scorer)
-        chosen = select_negatives(candidates, corpus, queries, qrels, self.selection)
-        return MiningResult(candidates, chosen.negatives, chosen.removals, chosen.audit)
+        if self._rescorer is None:
+            return candidates
+        return rescore(candidates, queries, str(self.selection.scorer), self._scorer(corpus, indices))
 
     def _scorer(self, corpus: Corpus, indices: dict[str, Index]) -> IdScorer:
         if isinstance(self._rescorer, str):

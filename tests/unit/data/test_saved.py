@@ -12,6 +12,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from pyrite.data import Corpus, Document, Queries, Query, Removal, Removals, TableWriter
+from pyrite.data import table as reading
+from pyrite.data.batches import pieces
 from pyrite.data.saved import SavedColumns
 from pyrite.errors import DataError
 
@@ -73,6 +75,56 @@ def test_what_is_read_late_belongs_to_the_table_that_was_opened(tmp_path: Path) 
     assert list(replaced.rows()) == DOCUMENTS
     (tmp_path / "corpus.parquet").unlink()
     assert list(deleted.rows()) == DOCUMENTS
+
+
+@pytest.mark.parametrize("size", [1, 3, 4, 10])
+def test_rows_are_read_from_the_groups_that_they_lie_in(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, size: int
+) -> None:
+    """Groups of 4, 4 and 2 rows; each is decoded once where rows are read in order, and no text is kept."""
+    whole = Corpus.from_rows(DOCUMENTS)
+    monkeypatch.setattr(reading, "_LATE_ROWS", 4)
+    whole.save(tmp_path)
+    corpus, groups = Corpus.open(tmp_path), _groups_read(monkeypatch)
+    parts = [corpus.texts(rows) for rows in pieces(10, size)]
+    assert [text for part in parts for text in part] == whole.texts()
+    assert groups == {1: [[0], [1], [2]], 4: [[0], [1], [2]], 10: [[0, 1, 2]]}.get(size, groups)
+    assert corpus.texts(range(7, 7)) == corpus.texts(range(10, 10)) == []
+    assert corpus.part(("doc_id",), range(2, 4)).column("doc_id").to_pylist() == ["d2", "d3"]
+    (tmp_path / "corpus.keys.npy").unlink()
+    assert Corpus.open(tmp_path).copy_keys().tolist() == whole.copy_keys().tolist()
+    other = tmp_path / "other"
+    Corpus.open(tmp_path).save(other)
+    assert (other / "corpus.parquet").read_bytes() == (tmp_path / "corpus.parquet").read_bytes()
+
+
+def _groups_read(monkeypatch: pytest.MonkeyPatch) -> list[list[int]]:
+    done: list[list[int]] = []
+    original = pq.ParquetFile.read_row_groups
+
+    def noted(self: pq.ParquetFile, groups: list[int], *arguments: Any, **options: Any) -> pa.Table:
+        done.append(groups)
+        return original(self, groups, *arguments, **options)
+
+    monkeypatch.setattr(pq.ParquetFile, "read_row_groups", noted)
+    return done
+
+
+def test_an_empty_table_is_saved_again(tmp_path: Path) -> None:
+    Corpus.empty().save(tmp_path)
+    Corpus.open(tmp_path).save(tmp_path / "other")
+    assert len(Corpus.open(tmp_path / "other")) == 0
+
+
+def test_repeated_ids_are_held_as_codes() -> None:
+    rows = [Removal(f"q{number % 3}", f"d{number}", "copy", 0.5, None) for number in range(9)]
+    table = Removals.from_rows(rows)
+    assert table.part(["gate"], range(2, 4)).column("gate").to_pylist() == ["copy", "copy"]
+    joined = Removals.of_parts([Removals.from_rows(rows[:4]), Removals.from_rows(rows[4:])], {"gates": ["copy"]})
+    assert list(table.rows()) == list(joined.rows()) == rows
+    assert table.arrow.schema == joined.arrow.schema == Removals.schema
+    assert joined.metadata == {"gates": ["copy"]}
+    assert joined.codes("query_id")[1].to_pylist() == ["q0", "q1", "q2"]
 
 
 def test_texts_that_are_damaged_are_found_when_asked_for(tmp_path: Path) -> None:
