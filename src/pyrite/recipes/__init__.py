@@ -1,1 +1,1 @@
-"""What composes siblings: the audit of anyone's mined set."""
+"""What composes siblings: the audit of anyone's mined set, and training in rounds."""

@@ -27,6 +27,7 @@ _SUMMARIES = {
     "assemble": "Join positives and negatives into a training set.",
     "teacher-scores": "Score the positives and negatives of a training set by a teacher: any scorer, judge or index.",
     "train": "Train an encoder on positives and negatives; the best epoch on dev is kept.",
+    "train-rounds": "Mine and train in turn, each round with the encoder of the round before; the best one is kept.",
     "evaluate": "Measure a run against judgements, query by query.",
     "compare": "Compare systems on the same queries, with intervals and p-values.",
     "choose": "Choose the best of several systems on development queries.",

@@ -3,25 +3,20 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Self
 
-import yaml
 from pydantic import Field, model_validator
 
 from pyrite.data import Corpus, Qrels, Queries, TrainingLog, TrainingSet
-from pyrite.eval import evaluate_index
 from pyrite.models.folder import ModelFolder
 from pyrite.models.prompts import read_prompts
-from pyrite.models.protocols import Encoder
 from pyrite.pipeline.context import Context
-from pyrite.pipeline.events import Event
 from pyrite.pipeline.stage import stage
-from pyrite.search.dense.index import DenseRetriever
+from pyrite.recipes.dev import DevQueries, encoder_loader
 from pyrite.settings import Settings
-from pyrite.train import StaticTrainer, TrainerSettings, TrainingJob, TrainingTexts
+from pyrite.stages.training import origin, training_job
+from pyrite.train import Dev, StaticTrainer, TrainerSettings, TrainingTexts
 from pyrite.train import train as train_encoder
 from pyrite.train.card import add_to_card
 
@@ -69,74 +64,28 @@ class TrainOutputs:
 def train(settings: TrainSettings, inputs: TrainInputs, context: Context) -> TrainOutputs:
     """Train an encoder on positives and negatives; the best epoch on dev is kept."""
     inputs.model.check_trainable()
-    job = TrainingJob(
-        context.workdir,
-        device=context.resources.device,
-        mini_batch_tokens=context.resources.mini_batch_tokens,
-        trackers=_names(context.resources.trackers),
-        trackers_folder=None if context.curves is None else context.curves / context.step,
-        # From the first step of all, also where a former, killed try did it.
-        on_step=lambda done, total: context.observe(Event("progress", context.step, "train", done, total, "steps")),
-        on_checkpoint=context.checkpoint,
-    )
     result = train_encoder(
         inputs.model.path,
         inputs.training_set,
         TrainingTexts(inputs.corpus, inputs.queries),
         settings.trainer,
         prompts=read_prompts(inputs.model.path).model_dump(),
-        job=job,
+        job=training_job(context),
         dev=_dev_measure(settings, inputs, context),
     )
-    add_to_card(result.folder, "How its data was made", _origin(context))
+    add_to_card(result.folder, "How its data was made", origin(context))
     return TrainOutputs(ModelFolder(result.folder, disposable=True), result.log)
 
 
-def _origin(context: Context) -> str:
-    """Return the steps behind the model, as a section of its card."""
-    manifests = context.manifests()
-    if not manifests:
-        return "Outside a pipeline: nothing is known of it."
-    steps = {
-        name: {"stage": manifest["kind"], "key": manifest["key"][:12], "settings": manifest["settings"]}
-        for name, manifest in manifests.items()
-    }
-    return f"```yaml\n{yaml.safe_dump(steps, sort_keys=False).strip()}\n```"
-
-
-def _names(trackers: str) -> list[str]:
-    """Take a resource's list of trackers apart."""
-    names = [name.strip() for name in trackers.split(",")]
-    return [] if names == ["none"] else names
-
-
-def _dev_measure(settings: TrainSettings, inputs: TrainInputs, context: Context) -> Callable[[Path], float] | None:
+def _dev_measure(settings: TrainSettings, inputs: TrainInputs, context: Context) -> Dev | None:
     """Return what measures a checkpoint on the dev queries, or None where there are none."""
-    dev = inputs.dev
-    if dev is None or len(dev) == 0:
+    if inputs.dev is None or len(inputs.dev) == 0:
         return None
-    static = isinstance(settings.trainer, StaticTrainer)
-    load = _static_loader(inputs.model.path) if static else _transformer_loader(context)
-
-    def measure(folder: Path) -> float:
-        index = DenseRetriever(load(folder)).build(inputs.corpus)
-        _, scores = evaluate_index(index, inputs.queries, dev, [settings.dev_measure], depth=settings.dev_depth)
-        return next(iter(scores.means().values()))
-
-    return measure
-
-
-def _static_loader(start: Path) -> Callable[[Path], Encoder]:
-    """Return what loads a static checkpoint; texts are tokenised at the first use alone."""
-    from pyrite.models.static_encoder import StaticEncoder
-
-    first = StaticEncoder(start, prompts=read_prompts(start))
-    return lambda folder: StaticEncoder(folder, first.cache, first.prompts)
-
-
-def _transformer_loader(context: Context) -> Callable[[Path], Encoder]:
-    """Return what loads a transformer checkpoint."""
-    from pyrite.models.sentence_encoder import SentenceEncoder
-
-    resources = context.resources
-    return lambda folder: SentenceEncoder.load(folder, device=resources.device, batch_size=resources.encode_batch_size)
+    asked = DevQueries(inputs.corpus, inputs.queries, inputs.dev, settings.dev_measure, settings.dev_depth)
+    load = encoder_loader(
+        inputs.model.path,
+        static=isinstance(settings.trainer, StaticTrainer),
+        device=context.resources.device,
+        batch_size=context.resources.encode_batch_size,
+    )
+    return lambda folder: asked.value(load(folder))

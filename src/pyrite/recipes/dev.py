@@ -1,0 +1,62 @@
+"""Measure a model folder on development queries, for the choice of an epoch or a round."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from pyrite.data import Corpus, Qrels, Queries
+from pyrite.eval import evaluate_index
+from pyrite.models.prompts import read_prompts
+from pyrite.models.protocols import Encoder
+from pyrite.search.dense.index import DenseRetriever
+
+__all__ = ["DevQueries", "EncoderLoader", "encoder_loader"]
+
+EncoderLoader = Callable[[Path], Encoder]
+"""Loads a model folder."""
+
+
+@dataclass(frozen=True, slots=True)
+class DevQueries:
+    """What a model is measured on while it trains.
+
+    Attributes:
+        corpus: The documents to search.
+        queries: Holds the judged queries.
+        qrels: Their judgements.
+        measure: In ir-measures' notation.
+        depth: How deep to search; at least the measure's cut-off.
+    """
+
+    corpus: Corpus
+    queries: Queries
+    qrels: Qrels
+    measure: str = "nDCG@10"
+    depth: int = 10
+
+    def value(self, encoder: Encoder) -> float:
+        """Encode the corpus, search for every query, and return the mean of the measure."""
+        index = DenseRetriever(encoder).build(self.corpus)
+        _, scores = evaluate_index(index, self.queries, self.qrels, [self.measure], depth=self.depth)
+        return next(iter(scores.means().values()))
+
+
+def encoder_loader(start: Path, *, static: bool, device: str = "auto", batch_size: int = 64) -> EncoderLoader:
+    """Return what loads the checkpoints of a model.
+
+    Args:
+        start: The folder of the untrained model, whose prompts and tokenizer all checkpoints share.
+        static: Whether it is a static encoder; its texts are then tokenised at their first use alone.
+        device: Where a transformer encodes.
+        batch_size: Texts that a transformer encodes at once.
+    """
+    if static:
+        from pyrite.models.static_encoder import StaticEncoder
+
+        first = StaticEncoder(start, prompts=read_prompts(start))
+        return lambda folder: StaticEncoder(folder, first.cache, first.prompts)
+    from pyrite.models.sentence_encoder import SentenceEncoder
+
+    return lambda folder: SentenceEncoder.load(folder, device=device, batch_size=batch_size)
