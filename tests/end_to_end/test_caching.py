@@ -44,6 +44,7 @@ ALL = {
     "assemble-in-batch",
     "mined-elsewhere",
     "model-in-batch",
+    "rounds",
     *(f"embed-{model}" for model in ("untrained", "in-batch")),
     *(f"{s}-{split}-{m}" for s in ("search", "score") for split in ("dev", "test") for m in ("untrained", "in-batch")),
     *HYBRID,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
@@ -182,7 +182,7 @@ class _Rounds:
             TrainingTexts(self.data.corpus, self.data.queries),
             trainer.model_copy(update={"seed": seed}),
             prompts=read_prompts(self.model).model_dump(),
-            job=replace(self.job, workdir=folder / "training"),
+            job=replace(self.job, workdir=folder / "training", on_step=self._counted(number)),
             dev=self._dev(),
         )
         values = [entry.value for entry in result.log.rows() if entry.name == "dev"]
@@ -191,6 +191,13 @@ class _Rounds:
         facts = _Facts(values[0] if values else None, max(values) if values else None, numbers)
         _write(folder / _FACTS, asdict(facts))
         return facts
+
+    def _counted(self, number: int) -> Callable[[int, int], None] | None:
+        """Return what counts the steps of a round after those of the rounds before, among the steps of all rounds."""
+        tell, rounds = self.job.on_step, self.settings.rounds
+        if tell is None:
+            return None
+        return lambda done, total: tell(done + total * (number - 1), total * rounds)
 
     def _mined(self, number: int) -> tuple[Negatives, Candidates]:
         """Return the negatives of a round and the candidates behind them, mined where a killed try has not done it."""
