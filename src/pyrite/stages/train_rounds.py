@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from pyrite.data import Corpus, Negatives, Qrels, Queries, TrainingLog
 from pyrite.models.folder import ModelFolder
 from pyrite.pipeline.context import Context
-from pyrite.pipeline.events import Event
 from pyrite.pipeline.stage import stage
 from pyrite.recipes.dev import encoder_loader
 from pyrite.recipes.rounds import RoundsData, RoundsSettings, train_in_rounds
@@ -16,7 +15,9 @@ from pyrite.search.lexical.index import LexicalIndex
 from pyrite.search.random_source import RandomIndex
 from pyrite.stages.artifacts import open_index
 from pyrite.stages.scorers import ScorerStore
-from pyrite.train import StaticTrainer, TrainingJob
+from pyrite.stages.training import origin, training_job
+from pyrite.train import StaticTrainer
+from pyrite.train.card import add_to_card
 
 __all__ = ["TrainRoundsInputs", "TrainRoundsOutputs", "train_rounds"]
 
@@ -51,12 +52,6 @@ def train_rounds(settings: RoundsSettings, inputs: TrainRoundsInputs, context: C
     """Mine and train in turn, each round with the encoder of the round before; the best round on dev is kept."""
     inputs.model.check_trainable()
     resources = context.resources
-    job = TrainingJob(
-        context.workdir,
-        device=resources.device,
-        on_step=lambda done, total: context.observe(Event("progress", context.step, "train", done, total, "steps")),
-        on_checkpoint=context.checkpoint,
-    )
     load = encoder_loader(
         inputs.model.path,
         static=isinstance(settings.trainer, StaticTrainer),
@@ -74,5 +69,6 @@ def train_rounds(settings: RoundsSettings, inputs: TrainRoundsInputs, context: C
         },
         judge=None if inputs.judge is None else inputs.judge.ready(resources),
     )
-    result = train_in_rounds(inputs.model.path, data, settings, load=load, job=job)
+    result = train_in_rounds(inputs.model.path, data, settings, load=load, job=training_job(context))
+    add_to_card(result.folder, "How its data was made", origin(context))
     return TrainRoundsOutputs(ModelFolder(result.folder, disposable=True), result.negatives, result.log)

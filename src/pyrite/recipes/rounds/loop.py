@@ -182,7 +182,7 @@ class _Rounds:
             TrainingTexts(self.data.corpus, self.data.queries),
             trainer.model_copy(update={"seed": seed}),
             prompts=read_prompts(self.model).model_dump(),
-            job=replace(self.job, workdir=folder / "training", on_step=self._counted(number)),
+            job=self._job(number),
             dev=self._dev(),
         )
         values = [entry.value for entry in result.log.rows() if entry.name == "dev"]
@@ -191,6 +191,15 @@ class _Rounds:
         facts = _Facts(values[0] if values else None, max(values) if values else None, numbers)
         _write(folder / _FACTS, asdict(facts))
         return facts
+
+    def _job(self, number: int) -> TrainingJob:
+        curves = self.job.trackers_folder
+        return replace(
+            self.job,
+            workdir=self._folder(number) / "training",
+            trackers_folder=None if curves is None else curves / f"round-{number}",
+            on_step=self._counted(number),
+        )
 
     def _counted(self, number: int) -> Callable[[int, int], None] | None:
         """Return what counts the steps of a round after those of the rounds before, among the steps of all rounds."""
