@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from pyrite.compiled import Part, compiled
+from pyrite.compiled import Part, compiled, reordered
 from pyrite.search.dense.panel_kernels import QUERY_TILE, Panels, multiply_panels
 from pyrite.search.dense.rounding_kernels import Prepared
 
@@ -33,12 +33,16 @@ class ErrorBound(NamedTuple):
         per_residual: float64, shape (queries,).
         constant: float64, shape (queries,).
         relative: Rounding of the rough score itself, from 0.
+        close_per_norm: As `per_norm`, of scores by `RoughScores.queries`.
+        close_per_residual: Likewise.
     """
 
     per_norm: np.ndarray
     per_residual: np.ndarray
     constant: np.ndarray
     relative: float
+    close_per_norm: np.ndarray
+    close_per_residual: np.ndarray
 
 
 class RoughScores(NamedTuple):
@@ -49,12 +53,15 @@ class RoughScores(NamedTuple):
         query_scales: As `Prepared.scales`, of the queries.
         documents: The documents, n of them.
         first: The row of the first one in the corpus.
+        queries: The queries less the centre as float32, by which those documents are scored again that reach the bar
+            by `products`; shape (0, dimension) where that brings nothing.
     """
 
     products: np.ndarray
     query_scales: np.ndarray
     documents: Prepared
     first: int
+    queries: np.ndarray
 
 
 class Survivors(NamedTuple):
@@ -173,7 +180,9 @@ def _scan_query(
     else:
         _mark_scaled(row, documents.scales, scale, documents.offsets, bar, reach)
     found = room.places[: _places(reach, room.places)]
-    if not halved:
+    if len(scores.queries) > 0:
+        _score_closer(found, scores.queries, query, documents, values)
+    elif not halved:
         _scale_at(found, row, documents.scales, scale, values)
     kept.crowded[query] = not _keep_those(found, values, scores, bound, kept, depth, query)
 
@@ -196,6 +205,17 @@ def _scale(row: np.ndarray, scales: np.ndarray, scale: np.float32, values: np.nd
 def _scale_at(places: np.ndarray, row: np.ndarray, scales: np.ndarray, scale: np.float32, values: np.ndarray) -> None:
     for i in places:
         values[i] = np.float32(row[i]) * (scales[i] * scale)
+
+
+@reordered
+def _score_closer(places: np.ndarray, queries: np.ndarray, query: int, documents: Prepared, values: np.ndarray) -> None:
+    """Score some documents by the query as it is: what rounding took off the documents alone is lost then."""
+    rows = documents.rows
+    for i in places:
+        total = np.float32(0)
+        for j in range(queries.shape[1]):
+            total += queries[query, j] * np.float32(rows[i, j])
+        values[i] = total * documents.scales[i]
 
 
 @compiled
@@ -260,7 +280,11 @@ def _keep_those(
     documents = scores.documents
     lower, upper, rows = kept.lower[query], kept.upper[query], kept.rows[query]
     count, floor = kept.counts[query], kept.floor[query]
-    per_norm, per_residual, constant = bound.per_norm[query], bound.per_residual[query], bound.constant[query]
+    per_norm, per_residual, constant = (
+        bound.close_per_norm[query],
+        bound.close_per_residual[query],
+        bound.constant[query],
+    )
     for i in places:
         offset = np.float64(documents.offsets[i])
         error = per_norm * documents.norms[i] + per_residual * documents.residuals[i] + constant

@@ -127,22 +127,35 @@ def _int8_side(queries: np.ndarray, centre: np.ndarray) -> _Side:
 
     block = _empty_block(len(queries), queries.shape[1], np.int8)
     rounding_kernels.quantise_rows(queries, centre, block, 0, (0, len(queries)))
-    bound = _error_bound(queries, block.residuals, block.scales * _lengths(block.rows), centre, 0.0)
+    exact, bound = _closer(
+        queries, centre, _error_bound(queries, block.residuals, block.scales * _lengths(block.rows), centre, 0.0)
+    )
     if panel_kernels.offered():
         panels = panel_kernels.empty_panels(block.rows, _DOCUMENT_BLOCK)
-        search, tile = _panel_search(panels, block.scales, bound), panel_kernels.QUERY_TILE
+        search, tile = _panel_search(panels, block.scales, exact, bound), panel_kernels.QUERY_TILE
         return _Side(search, partial(panel_kernels.quantise_panels, panels), np.int8, centre, block.norms, tile)
-    search = _scanned(_int8_multiply(block.rows), _Room(len(queries), np.int32), block.scales, bound)
+    search = _scanned(_int8_multiply(block.rows), _Room(len(queries), np.int32), block.scales, exact, bound)
     return _Side(search, rounding_kernels.quantise_rows, np.int8, centre, block.norms)
 
 
-def _panel_search(panels: Panels, scales: np.ndarray, bound: ErrorBound) -> _Search:
+def _closer(queries: np.ndarray, centre: np.ndarray, bound: ErrorBound) -> tuple[np.ndarray, ErrorBound]:
+    """Return the queries less the centre, in float32, and the bound with the error of scores by them as well."""
+    exact = queries.astype(np.float64) - centre
+    single = np.clip(exact, -_LARGEST, _LARGEST).astype(np.float32)
+    summation = 2 * (queries.shape[1] + 8) * _ROUNDOFF_32
+    close = _error_bound(queries, _lengths(exact - single), _lengths(single), centre, summation)
+    constant = np.maximum(bound.constant, close.constant)
+    bound = bound._replace(close_per_norm=close.per_norm, close_per_residual=close.per_residual, constant=constant)
+    return single, bound
+
+
+def _panel_search(panels: Panels, scales: np.ndarray, queries: np.ndarray, bound: ErrorBound) -> _Search:
     from pyrite.search.dense import scan_kernels
 
     own = _OwnRoom(panels)
 
     def search(documents: Prepared, first: int, kept: Survivors, depth: int, part: Part) -> None:
-        rough = scan_kernels.RoughScores(own.products, scales, documents, first)
+        rough = scan_kernels.RoughScores(own.products, scales, documents, first, queries)
         scan_kernels.scan_panels(panels, rough, bound, kept, depth, part)
 
     return search
@@ -193,7 +206,9 @@ def _bf16_side(queries: np.ndarray, centre: np.ndarray) -> _Side:
     summation = 2 * (queries.shape[1] + 8) * _ROUNDOFF_32
     bound = _error_bound(queries, _lengths(exact - rounded), _lengths(rounded), centre, summation)
     ones = np.ones(len(queries), dtype=np.float32)
-    search = _scanned(multiply, _Room(len(padded), np.uint16), ones, bound._replace(relative=_OUTPUT_ERROR))
+    search = _scanned(
+        multiply, _Room(len(padded), np.uint16), ones, queries[:0], bound._replace(relative=_OUTPUT_ERROR)
+    )
     return _Side(search, rounding_kernels.halve_rows, np.uint16, centre, _lengths(exact))
 
 
@@ -211,18 +226,18 @@ def _fp32_side(queries: np.ndarray, centre: np.ndarray) -> _Side:
     lengths = _lengths(queries)
     bound = _error_bound(queries, np.zeros_like(lengths), lengths, centre, share / (1 - share))
     ones = np.ones(len(queries), dtype=np.float32)
-    search = _scanned(multiply, _Room(len(queries), np.float32), ones, bound)
+    search = _scanned(multiply, _Room(len(queries), np.float32), ones, queries[:0], bound)
     return _Side(search, rounding_kernels.copy_rows, np.float32, centre, lengths)
 
 
-def _scanned(multiply: _Multiply, products: _Room, scales: np.ndarray, bound: ErrorBound) -> _Search:
+def _scanned(multiply: _Multiply, products: _Room, scales: np.ndarray, exact: np.ndarray, bound: ErrorBound) -> _Search:
     """Return a search that writes all products of a part of the queries before it looks at them."""
     from pyrite.search.dense import scan_kernels
 
     def search(documents: Prepared, first: int, kept: Survivors, depth: int, part: Part) -> None:
         out = products(len(documents.rows))
         multiply(documents.rows, part, out)
-        scan_kernels.scan(scan_kernels.RoughScores(out, scales, documents, first), bound, kept, depth, part)
+        scan_kernels.scan(scan_kernels.RoughScores(out, scales, documents, first, exact), bound, kept, depth, part)
 
     return search
 
@@ -288,9 +303,8 @@ def _error_bound(
     flushed = np.sqrt(dimension) * _SMALLEST_NORMAL
     summed = length * (summation + scan_kernels.OFFSET_ERROR)
     constant = in_float64 * np.linalg.norm(centre) + flushed * length + 2 * (dimension + 1) * _SMALLEST_NORMAL
-    return scan_kernels.ErrorBound(
-        lost + summed + in_float64 + flushed, length + summed + flushed, constant + _STEP, 0.0
-    )
+    per_norm, per_residual = lost + summed + in_float64 + flushed, length + summed + flushed
+    return scan_kernels.ErrorBound(per_norm, per_residual, constant + _STEP, 0.0, per_norm, per_residual)
 
 
 def _prepared_blocks(embeddings: Embeddings, side: _Side, team: Team) -> Iterator[tuple[int, Prepared]]:
