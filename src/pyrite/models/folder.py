@@ -146,20 +146,35 @@ def _place(source: Path, target: Path, *, link: bool) -> None:
 def _fingerprint_file(file: Path) -> str:
     if file.suffix == ".safetensors":
         return fingerprint_tensors(file)
+    if file.name == "adapter_config.json":
+        return _fingerprint_adapter(file)
     if file.name in {"config.json", "config_sentence_transformers.json", "tokenizer_config.json"}:
         return _fingerprint_config(file)
     return content_hash(file)
 
 
+def _fingerprint_adapter(file: Path) -> str:
+    """Let the content of the folder that an adapter names as its base stand for its path."""
+    config = _read_config(file)
+    base = Path(str(config.get("base_model_name_or_path")))
+    if base.is_dir():
+        config["base_model_name_or_path"] = ModelFolder(base).fingerprint()
+    return hashlib.sha256(json.dumps(config, sort_keys=True).encode()).hexdigest()
+
+
 def _fingerprint_config(file: Path) -> str:
+    kept = {name: value for name, value in _read_config(file).items() if name not in _PROVENANCE}
+    return hashlib.sha256(json.dumps(kept, sort_keys=True).encode()).hexdigest()
+
+
+def _read_config(file: Path) -> dict[str, Any]:
     try:
         config = json.loads(file.read_bytes())
     except ValueError as error:
         raise ModelError(f"{file}: not valid JSON ({error}); the model folder is damaged") from error
     if not isinstance(config, dict):
         raise ModelError(f"{file}: wants a JSON object, holds a {type(config).__name__}; the model folder is damaged")
-    kept = {name: value for name, value in config.items() if name not in _PROVENANCE}
-    return hashlib.sha256(json.dumps(kept, sort_keys=True).encode()).hexdigest()
+    return config
 
 
 def _count_parameters(file: Path) -> int:

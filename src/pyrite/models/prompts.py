@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from pyrite.models.settings import Prompts
+from pyrite.models.settings import FewShot, Prompts
 
-__all__ = ["family_prompts", "own_prompts", "read_prompts"]
+__all__ = ["family_prompts", "instruction_prompts", "own_prompts", "read_prompts"]
 
 _E5 = re.compile(r"(^|[/_-])e5([_-]|$)")
 _DOCUMENT_NAMES = ("document", "passage", "corpus")
@@ -48,6 +48,32 @@ def family_prompts(name: str) -> Prompts | None:
     if _E5.search(lowered) and "instruct" not in lowered:
         return Prompts(query="query: ", document="passage: ")
     return None
+
+
+def instruction_prompts(task: str, examples: Sequence[FewShot] = ()) -> Prompts:
+    """Return the prompts of an embedding language model: an instruction for queries, nothing for documents.
+
+    A reconstruction of the input of LG-ANNA-Embedding (arXiv 2506.07438): examples, then the instruction, then the
+    query; passages bare. The paper gives the order and the words `Examples`, `Instruct` and `Query`; how an example
+    is written, and the lines, are ours.
+
+    Args:
+        task: What is to be retrieved, in a sentence; empty for no prompt at all.
+        examples: Shown before the instruction.
+
+    Example:
+        >>> print(instruction_prompts("Find the answer", [FewShot(query="1 + 1", document="2")]).query + "2 + 2")
+
+    Examples:
+        Query: 1 + 1
+        Passage: 2
+        <BLANKLINE>
+        Instruct: Find the answer
+        Query: 2 + 2
+    """
+    shown = "".join(f"Query: {example.query}\nPassage: {example.document}\n\n" for example in examples)
+    instruction = f"Instruct: {task}\nQuery: " if task else ""
+    return Prompts(query=(f"Examples:\n{shown}" if shown else "") + instruction)
 
 
 def read_prompts(folder: Path) -> Prompts:

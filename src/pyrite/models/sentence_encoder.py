@@ -12,13 +12,16 @@ import numpy as np
 from pyrite.data import ScoreKind
 from pyrite.errors import ModelError
 from pyrite.extras import locate
+from pyrite.models.adapters import merge_adapters
+from pyrite.models.causal_encoder import load_causal_encoder
 from pyrite.models.folder import ModelFolder
 from pyrite.models.int8_linear import quantise_linear_layers
 from pyrite.models.packed_linear import pack_linear_layers
 from pyrite.models.precision import Arithmetic, Backend, EncoderPrecision, Precision, torch_dtype
 from pyrite.models.prompts import family_prompts, own_prompts
 from pyrite.models.protocols import Role
-from pyrite.models.settings import EncoderSettings, Prompts, SentenceTransformerSettings
+from pyrite.models.remote_code import allow_code, check_pinned
+from pyrite.models.settings import CausalLMSettings, EncoderSettings, Prompts, SentenceTransformerSettings
 from pyrite.models.static_encoder import mean_vectors, tokenise
 from pyrite.models.transformer_loop import encode_texts
 from pyrite.settings import Json
@@ -61,7 +64,7 @@ class SentenceEncoder:
     @classmethod
     def load(
         cls,
-        model: str | Path,
+        model: str | Path | SentenceTransformerSettings,
         *,
         prompts: Literal["auto", "none"] | Prompts = "auto",
         device: str = "auto",
@@ -73,7 +76,7 @@ class SentenceEncoder:
         """Load a folder, or a model of the hub.
 
         Args:
-            model: The folder or name.
+            model: The folder or name; or settings, which then say prompts and maximum length too.
             prompts: `auto` for the model's own or its family's, `none`, or the two texts.
             device: `auto`, `cpu`, `cuda` or `cuda:N`.
             precision: What a transformer computes in; `int8` on a CPU alone, by torch.
@@ -85,7 +88,11 @@ class SentenceEncoder:
             ModelError: It cannot be loaded, or not run so.
             MissingExtraError: The backend is not installed.
         """
-        settings = SentenceTransformerSettings(model=str(model), prompts=prompts, max_length=max_length)
+        settings = (
+            model
+            if isinstance(model, SentenceTransformerSettings)
+            else SentenceTransformerSettings(model=str(model), prompts=prompts, max_length=max_length)
+        )
         by_torch = backend == "torch"
         if device == "auto" and (not by_torch or precision == "int8"):
             device = "cpu"
@@ -93,7 +100,7 @@ class SentenceEncoder:
         loaded_in: Precision = "fp32" if not by_torch or precision == "int8" else precision
         loaded = load_sentence_transformer(settings, device=device, precision=loaded_in)
         folder = settings.local_folder()
-        weights = ModelFolder(folder).fingerprint() if folder else {"name": str(model), "commit": _commit(loaded)}
+        weights = ModelFolder(folder).fingerprint() if folder else {"name": settings.model, "commit": _commit(loaded)}
         encoder = cls(loaded, Prompts.model_validate(_prompts_of(loaded)), batch_size, weights)
         if not by_torch:
             from pyrite.models.exported import run_by_backend
@@ -181,29 +188,30 @@ def load_sentence_transformer(
         ModelError: It cannot be loaded; says what to check.
         MissingExtraError: WordLlama's wheel is not installed.
     """
+    if isinstance(settings, CausalLMSettings):
+        return load_causal_encoder(settings, "cpu" if device == "auto" else device)
     if not isinstance(settings, SentenceTransformerSettings):
         return _load_wordllama(device)
-    if settings.trust_remote_code and settings.local_folder() is None and settings.revision is None:
-        raise ModelError(
-            f"{settings.model}: trust_remote_code wants a revision (a commit): code may change under a name"
-        )
+    folder = settings.local_folder()
+    check_pinned(settings.model, settings.revision, trust=settings.trust_remote_code, local=folder is not None)
     from sentence_transformers import SentenceTransformer
 
     try:
         model = SentenceTransformer(
-            str(settings.local_folder() or settings.model),
+            str(folder or settings.model),
             device=None if device == "auto" else device,
             revision=settings.revision,
             trust_remote_code=settings.trust_remote_code,
-            model_kwargs={"dtype": torch_dtype(precision)} if precision != "fp32" else {},
+            model_kwargs={"dtype": torch_dtype(precision)},
         )
     except Exception as error:
         raise ModelError(
             f"{settings.model}: cannot be loaded as a sentence-transformers model ({type(error).__name__}: {error}). "
             "Give a folder with config.json and weights, or a model's name on the hub and a network"
         ) from error
+    merge_adapters(model)
     if precision == "fp32":
-        # A checkpoint saved in half precision would otherwise compute in it.
+        # Modules behind the transformer know nothing of the type.
         model.to(torch_dtype("fp32"))
     if settings.max_length is not None:
         _set_max_length(model, settings.max_length)
@@ -218,8 +226,13 @@ def _set_max_length(model: SentenceTransformer, tokens: int) -> None:
 
 
 def save_model(model: SentenceTransformer, folder: Path) -> None:
-    """Write a model where `SentenceTransformer(folder)` finds it, prompts included."""
+    """Write a model where `SentenceTransformer(folder)` finds it, prompts included.
+
+    Code that came with the model, and was allowed to run, is written and allowed here too.
+    """
     model.save_pretrained(str(folder), create_model_card=False)
+    if model.trust_remote_code:
+        allow_code(folder)
 
 
 def _resolve_prompts(settings: SentenceTransformerSettings, model: SentenceTransformer) -> Prompts:

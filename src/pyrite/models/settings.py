@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from pyrite.models.folder import ModelFolder, find_folder
+from pyrite.models.precision import Precision
 from pyrite.settings import Json, Settings, canonical, content_hash
 
 __all__ = [
+    "CausalLMSettings",
     "EncoderSettings",
+    "FewShot",
     "OpenAISettings",
     "PrecomputedSettings",
     "Prompts",
@@ -45,6 +48,61 @@ class SentenceTransformerSettings(Settings):
     """Tokens after which a text is cut; the model's own where empty."""
     trust_remote_code: bool = False
     """Whether code that comes with the model may run. Wants a revision."""
+
+    def local_folder(self) -> Path | None:
+        """Return the folder, or None for a name on the hub.
+
+        Raises:
+            SettingsError: The name is a path, and no folder is there.
+        """
+        return find_folder(self.model)
+
+    def identity(self) -> Json:
+        """Return the settings, with the content of a local folder in place of its path."""
+        fields = {name: canonical(getattr(self, name)) for name in type(self).model_fields}
+        folder = self.local_folder()
+        if folder is not None:
+            fields["model"] = ModelFolder(folder).fingerprint()
+        return fields
+
+
+class FewShot(Settings):
+    """An example of the task, shown in front of each query."""
+
+    query: str = Field(min_length=1)
+    """A query."""
+    document: str = Field(min_length=1)
+    """A document that answers it."""
+
+
+class CausalLMSettings(Settings):
+    """A causal language model as an encoder: the vector of a text is that of its last token, at unit length.
+
+    Queries stand behind an instruction, documents alone. Untrained, it is a poor encoder: train it.
+    """
+
+    type: Literal["causal-lm"] = "causal-lm"
+    model: str
+    """A folder that transformers loads, or the model's name on the hub."""
+    revision: str | None = None
+    """The commit of a hub model. It enters the key; without it the name alone does."""
+    task: str = "Given a question, retrieve passages that answer it"
+    """The instruction in front of each query; without one (an empty text) queries stand alone as documents do."""
+    examples: tuple[FewShot, ...] = ()
+    """Examples in front of the instruction. They lengthen every query."""
+    max_length: int = Field(default=512, ge=8)
+    """Tokens after which a text is cut, the instruction and the token at the end included."""
+    precision: Precision = "fp32"
+    """The type that the weights are kept in. A model published in `bf16` loses nothing by it, and takes half the
+    room."""
+    trust_remote_code: bool = False
+    """Whether code that comes with the model may run. Wants a revision."""
+
+    @model_validator(mode="after")
+    def _examples_of_a_task(self) -> Self:
+        if self.examples and not self.task:
+            raise ValueError("examples want a task that they are examples of")
+        return self
 
     def local_folder(self) -> Path | None:
         """Return the folder, or None for a name on the hub.
@@ -153,7 +211,7 @@ class PrecomputedSettings(Settings):
 
 
 EncoderSettings = Annotated[
-    SentenceTransformerSettings | WordLlamaSettings | OpenAISettings | PrecomputedSettings,
+    SentenceTransformerSettings | CausalLMSettings | WordLlamaSettings | OpenAISettings | PrecomputedSettings,
     Field(discriminator="type"),
 ]
-"""An encoder by its `type`: `sentence-transformers`, `wordllama`, `openai` or `precomputed`."""
+"""An encoder by its `type`: `sentence-transformers`, `causal-lm`, `wordllama`, `openai` or `precomputed`."""

@@ -9,7 +9,8 @@ from pyrite.errors import ModelError
 from pyrite.models.folder import ModelFolder
 from pyrite.models.precision import Arithmetic
 from pyrite.models.protocols import Encoder
-from pyrite.models.settings import EncoderSettings, OpenAISettings, PrecomputedSettings
+from pyrite.models.remote_code import code_allowed
+from pyrite.models.settings import EncoderSettings, OpenAISettings, PrecomputedSettings, SentenceTransformerSettings
 
 __all__ = ["bring_encoder", "open_encoder"]
 
@@ -67,8 +68,10 @@ def open_encoder(
     if model.type == "sentence-transformers":
         from pyrite.models.sentence_encoder import SentenceEncoder
 
+        # Code lies in the folder only where someone asked for it when the model was brought in.
+        settings = SentenceTransformerSettings(model=str(model.path), trust_remote_code=code_allowed(model.path))
         return SentenceEncoder.load(
-            model.path, device=device, precision=how.precision, backend=how.backend, batch_size=batch_size
+            settings, device=device, precision=how.precision, backend=how.backend, batch_size=batch_size
         )
     if how != Arithmetic():
         raise ModelError(

@@ -8,8 +8,10 @@ from pathlib import Path
 
 from pyrite.data import Corpus, Qrels, Queries
 from pyrite.eval import evaluate_index
+from pyrite.models.folder import ModelFolder
 from pyrite.models.prompts import read_prompts
 from pyrite.models.protocols import Encoder
+from pyrite.models.stored import open_encoder
 from pyrite.search.dense.index import DenseRetriever
 
 __all__ = ["DevQueries", "EncoderLoader", "encoder_loader"]
@@ -57,6 +59,4 @@ def encoder_loader(start: Path, *, static: bool, device: str = "auto", batch_siz
 
         first = StaticEncoder(start, prompts=read_prompts(start))
         return lambda folder: StaticEncoder(folder, first.cache, first.prompts)
-    from pyrite.models.sentence_encoder import SentenceEncoder
-
-    return lambda folder: SentenceEncoder.load(folder, device=device, batch_size=batch_size)
+    return lambda folder: open_encoder(ModelFolder(folder), device=device, batch_size=batch_size)

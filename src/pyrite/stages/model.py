@@ -19,8 +19,8 @@ class ModelSettings(Settings):
     """Which encoder."""
 
     encoder: EncoderSettings
-    """The encoder by its `type`: `sentence-transformers` (a folder or a name on the hub), `wordllama`, `openai` (a
-    server) or `precomputed` (vectors made elsewhere)."""
+    """The encoder by its `type`: `sentence-transformers` (a folder or a name on the hub), `causal-lm` (a language
+    model), `wordllama`, `openai` (a server) or `precomputed` (vectors made elsewhere)."""
 
 
 @dataclass(frozen=True)

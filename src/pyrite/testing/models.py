@@ -166,7 +166,7 @@ def write_causal_model(folder: Path, texts: Iterable[str], *, chat: bool = False
     import torch
     from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
-    tokenizer = word_tokenizer(texts, ("[PAD]", "[UNK]", "yes", "no", "<user>", "<answer>"))
+    tokenizer = word_tokenizer(texts, ("[PAD]", "[UNK]", "yes", "no", "<user>", "<answer>", "<end>"))
     config = LlamaConfig(
         vocab_size=tokenizer.get_vocab_size(),
         hidden_size=16,
@@ -183,7 +183,8 @@ def write_causal_model(folder: Path, texts: Iterable[str], *, chat: bool = False
     with torch.random.fork_rng(devices=()):
         torch.manual_seed(seed)
         LlamaForCausalLM(config).save_pretrained(folder)
-    words = PreTrainedTokenizerFast(tokenizer_object=tokenizer, pad_token="[PAD]", unk_token="[UNK]")  # type: ignore[no-untyped-call]
+    names = {"pad_token": "[PAD]", "unk_token": "[UNK]", "eos_token": "<end>"}
+    words = PreTrainedTokenizerFast(tokenizer_object=tokenizer, **names)  # type: ignore[no-untyped-call]
     words.chat_template = _CHAT if chat else None
     words.save_pretrained(folder)
     return folder

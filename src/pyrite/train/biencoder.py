@@ -29,7 +29,17 @@ from transformers import PrinterCallback, TrainerCallback, TrainerControl, Train
 from transformers.utils import logging as bars
 
 from pyrite.errors import ModelError
+from pyrite.models.adapters import is_adapted, merge_adapters
 from pyrite.models.folder import ModelFolder
+from pyrite.models.remote_code import allow_code, code_allowed
+from pyrite.train.adapters import (
+    add_adapter,
+    checkpoint_activations,
+    load_trained,
+    save_trained,
+    write_adapter,
+    write_merged,
+)
 from pyrite.train.batches import make_batch
 from pyrite.train.job import TrainingResult
 from pyrite.train.learnt import Learnt
@@ -53,7 +63,7 @@ def train_biencoder(task: TrainingTask, settings: TransformerTrainer) -> Trainin
 
 
 def _train(task: TrainingTask, settings: TransformerTrainer) -> TrainingResult:
-    model = _load(task)
+    model = _load(task, settings)
     progress, checkpoint = task.begin()
     if not task.is_done(progress):
         shutil.rmtree(task.job.workdir / _STAGING, ignore_errors=True)
@@ -64,8 +74,7 @@ def _train(task: TrainingTask, settings: TransformerTrainer) -> TrainingResult:
     if progress.best_step == 0:
         ModelFolder(task.model).save(folder)
     else:
-        best = SentenceTransformer(str(task.checkpoints.path(progress.best_step)), device="cpu")
-        best.save_pretrained(str(folder), create_model_card=False)
+        _export(task, settings, task.checkpoints.path(progress.best_step), folder)
     return TrainingResult(folder, progress.log(), progress.best_epoch)
 
 
@@ -81,16 +90,53 @@ def _quiet() -> Iterator[None]:
             bars.enable_progress_bar()  # type: ignore[no-untyped-call]
 
 
-def _load(task: TrainingTask) -> SentenceTransformer:
+def _load(task: TrainingTask, settings: TransformerTrainer) -> SentenceTransformer:
+    """Return the untrained model on its device, made ready for training."""
     device = task.device("cuda" if torch.cuda.is_available() else "cpu")
     if "StaticEmbedding" in [name for name, _ in ModelFolder.open(task.model).modules()]:
         raise ModelError(f"{task.model}: a static encoder, and the settings say transformer; set type: static")
+    halved = settings.lora is not None and settings.precision == "bf16"
+    model = _open(task, task.model, device, torch.bfloat16 if halved else torch.float32)
+    if settings.lora is not None:
+        add_adapter(model, settings.lora, settings.seed)
+    if settings.gradient_checkpointing:
+        checkpoint_activations(model)
+    return model
+
+
+def _open(task: TrainingTask, folder: Path, device: str, dtype: torch.dtype = torch.float32) -> SentenceTransformer:
+    """Load a folder, the untrained model's or a checkpoint's.
+
+    In the type that is asked for: a folder saved in half precision would otherwise have half-precision weights and
+    optimiser.
+    """
+    trusted = code_allowed(task.model)
     try:
-        model = SentenceTransformer(str(task.model), device=device)
+        model = SentenceTransformer(
+            str(folder), device=device, trust_remote_code=trusted, model_kwargs={"dtype": dtype}
+        )
     except Exception as error:
-        raise ModelError(f"{task.model}: cannot be loaded as a sentence-transformers model: {error}") from error
-    # A folder saved in half precision would otherwise have half-precision weights and optimiser.
-    return model.float()
+        raise ModelError(f"{folder}: cannot be loaded as a sentence-transformers model: {error}") from error
+    merge_adapters(model)
+    # Modules behind the transformer know nothing of the type.
+    return model.to(dtype)
+
+
+def _export(task: TrainingTask, settings: TransformerTrainer, checkpoint: Path, folder: Path) -> None:
+    """Write the model of a checkpoint into a folder."""
+    lora = settings.lora
+    if lora is None:
+        _open(task, checkpoint, "cpu").save_pretrained(str(folder), create_model_card=False)
+    else:
+        model = _open(task, task.model, "cpu")
+        add_adapter(model, lora, settings.seed)
+        load_trained(model, checkpoint)
+        if lora.export == "merged":
+            write_merged(model, folder)
+        else:
+            write_adapter(model, folder, task.model, lora.base)
+    if code_allowed(task.model):
+        allow_code(folder)
 
 
 class _Trainer(SentenceTransformerTrainer):
@@ -135,8 +181,18 @@ class _Trainer(SentenceTransformerTrainer):
             optimizer.add_param_group(group)
         return optimizer
 
+    def _save(self, output_dir: str | None = None, state_dict: Any = None) -> None:
+        """Write what a checkpoint holds of the model: with adapters, no weight that is frozen."""
+        if is_adapted(self.model) and output_dir is not None:
+            save_trained(self.model, Path(output_dir))
+        else:
+            super()._save(output_dir, state_dict)
+
     def _load_from_checkpoint(self, resume_from_checkpoint: str, model: Any = None) -> None:
-        super()._load_from_checkpoint(resume_from_checkpoint)
+        if is_adapted(self.model):
+            load_trained(self.model, Path(resume_from_checkpoint))
+        else:
+            super()._load_from_checkpoint(resume_from_checkpoint)
         state = torch.load(Path(resume_from_checkpoint) / _LEARNT, map_location=self.model.device, weights_only=True)
         self._learnt.load_state_dict(state)
 
@@ -227,7 +283,12 @@ def _measure(task: TrainingTask, model: SentenceTransformer) -> float | None:
         return None
     folder = task.job.workdir / "dev-model"
     shutil.rmtree(folder, ignore_errors=True)
-    model.save_pretrained(str(folder), create_model_card=False)
+    if is_adapted(model):
+        write_adapter(model, folder, task.model)
+    else:
+        model.save_pretrained(str(folder), create_model_card=False)
+    if code_allowed(task.model):
+        allow_code(folder)
     return task.dev(folder)
 
 

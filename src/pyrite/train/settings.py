@@ -11,7 +11,7 @@ from pyrite.settings import Settings
 from pyrite.train.losses.infonce import InfoNCE
 from pyrite.train.losses.settings import LossSettings
 
-__all__ = ["StaticTrainer", "TrainerSettings", "TransformerTrainer"]
+__all__ = ["LoraSettings", "StaticTrainer", "TrainerSettings", "TransformerTrainer"]
 
 
 class _ContrastiveTrainer(Settings):
@@ -89,6 +89,29 @@ class StaticTrainer(_ContrastiveTrainer):
     """The highest learning rate. Vectors drawn at random want more (0.2) than trained ones."""
 
 
+class LoraSettings(Settings):
+    """Low-rank adapters (Hu et al. 2021, arXiv 2106.09685) on a frozen transformer; wants the extra `lora`.
+
+    Example:
+        >>> LoraSettings(rank=8).alpha
+        32.0
+    """
+
+    rank: int = Field(default=16, ge=1)
+    """The rank r of an adapter: it adds r (inputs + outputs) weights to a layer."""
+    alpha: float = Field(default=32.0, gt=0)
+    """What an adapter adds is scaled by alpha / rank."""
+    dropout: float = Field(default=0.0, ge=0, lt=1)
+    """The share of an adapter's inputs that training sets to 0."""
+    targets: Literal["all-linear"] | tuple[str, ...] = "all-linear"
+    """The layers with an adapter: all linear ones, or those whose names end so (`q_proj`, `v_proj`)."""
+    export: Literal["merged", "adapter"] = "merged"
+    """What the trained model's folder holds: the whole model, adapters worked into its weights; or the adapters alone,
+    a few megabytes that need the untrained model where it was."""
+    base: str | None = None
+    """Where an exported adapter finds the untrained model: a name on the hub. Its folder where empty."""
+
+
 class TransformerTrainer(_ContrastiveTrainer):
     """Train a transformer encoder through sentence-transformers' trainer.
 
@@ -110,9 +133,16 @@ class TransformerTrainer(_ContrastiveTrainer):
     max_gradient_norm: float = Field(default=1.0, ge=0)
     """The gradient is scaled down to this norm where it is longer; 0 never scales."""
     precision: Literal["fp32", "bf16"] = "fp32"
-    """The arithmetic of the forward and backward pass; weights and optimiser stay in 32 bits."""
+    """The arithmetic of the forward and backward pass. What is trained stays in 32 bits, and so does the optimiser;
+    with `lora`, `bf16` holds the frozen weights in 16 bits."""
     max_length: int | None = Field(default=None, ge=2)
     """Tokens of a text that are read, special ones included; None leaves what the model's folder says."""
+    lora: LoraSettings | None = None
+    """Train low-rank adapters and freeze all else; where empty, all weights are trained. Adapters want a
+    `learning_rate` some ten times higher, as 2e-4."""
+    gradient_checkpointing: bool = False
+    """Keep the activations of a layer's input alone and compute the others again: less memory, a third more time, the
+    same weights."""
 
 
 TrainerSettings = Annotated[StaticTrainer | TransformerTrainer, Field(discriminator="type")]
