@@ -11,6 +11,8 @@ from pydantic import Field, model_validator
 from pyrite.data import Corpus, Qrels, Queries, TrainingLog, TrainingSet
 from pyrite.models.folder import ModelFolder
 from pyrite.models.prompts import read_prompts
+from pyrite.models.protocols import Encoder
+from pyrite.models.stored import open_encoder
 from pyrite.pipeline.context import Context
 from pyrite.pipeline.stage import stage
 from pyrite.recipes.dev import DevQueries, encoder_loader
@@ -43,13 +45,14 @@ class TrainSettings(Settings):
 
 @dataclass(frozen=True)
 class TrainInputs:
-    """The encoder to start from, the training set with its texts, and dev judgements."""
+    """The encoder to start from, the training set with its texts, dev judgements, and a guide for a guided loss."""
 
     model: ModelFolder
     training_set: TrainingSet
     corpus: Corpus
     queries: Queries
     dev: Qrels | None = None
+    guide: ModelFolder | None = None
 
 
 @dataclass(frozen=True)
@@ -67,7 +70,7 @@ def train(settings: TrainSettings, inputs: TrainInputs, context: Context) -> Tra
     result = train_encoder(
         inputs.model.path,
         inputs.training_set,
-        TrainingTexts(inputs.corpus, inputs.queries),
+        TrainingTexts(inputs.corpus, inputs.queries, _guide(inputs, context)),
         settings.trainer,
         prompts=read_prompts(inputs.model.path).model_dump(),
         job=training_job(context),
@@ -75,6 +78,13 @@ def train(settings: TrainSettings, inputs: TrainInputs, context: Context) -> Tra
     )
     add_to_card(result.folder, "How its data was made", origin(context))
     return TrainOutputs(ModelFolder(result.folder, disposable=True), result.log)
+
+
+def _guide(inputs: TrainInputs, context: Context) -> Encoder | None:
+    if inputs.guide is None:
+        return None
+    resources = context.resources
+    return open_encoder(inputs.guide, device=resources.device, batch_size=resources.encode_batch_size)
 
 
 def _dev_measure(settings: TrainSettings, inputs: TrainInputs, context: Context) -> Dev | None:

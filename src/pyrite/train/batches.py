@@ -6,7 +6,7 @@ import math
 from bisect import bisect_right
 from collections import Counter, deque
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -38,6 +38,8 @@ class Batch:
         weights: Float32, shape (B, K), or None where all are 1.
         teacher: Float32, shape (B, 1 + K), or None.
         margins: Float32, shape (B, K), or None.
+        guide_queries: Float32, shape (B, W), or None.
+        guide_documents: Float32, shape (C, W), or None.
     """
 
     queries: np.ndarray
@@ -48,13 +50,15 @@ class Batch:
     weights: np.ndarray | None
     teacher: np.ndarray | None
     margins: np.ndarray | None
+    guide_queries: np.ndarray | None
+    guide_documents: np.ndarray | None
 
     def tensors(self) -> dict[str, Any]:
         """Return all but the row numbers, as the fields of a `LossBatch` are named; what is None is left out."""
         import torch
 
-        names = ("present", "more", "known", "weights", "teacher", "margins")
-        arrays = {name: getattr(self, name) for name in names}
+        rows = ("queries", "documents")
+        arrays = {field.name: getattr(self, field.name) for field in fields(self) if field.name not in rows}
         return {name: torch.from_numpy(array) for name, array in arrays.items() if array is not None}
 
     def with_vectors(self, queries: torch.Tensor, documents: torch.Tensor) -> LossBatch:
@@ -80,16 +84,20 @@ def make_batch(examples: Examples, members: np.ndarray) -> Batch:
     groups, more = examples.groups[members], examples.more[members]
     negatives = examples.negatives[groups]
     documents = np.concatenate([examples.positives[members], negatives.ravel(), more.ravel()])
+    documents, there = np.maximum(documents, 0), documents >= 0
     known = [examples.known[key] for key in examples.query_keys[groups]]
+    guide = examples.guide_queries, examples.guide_documents
     return Batch(
         queries=groups,
-        documents=np.maximum(documents, 0),
+        documents=documents,
         present=negatives >= 0,
         more=more >= 0,
-        known=_known(np.where(documents >= 0, examples.document_keys[documents], -1), known),
+        known=_known(np.where(there, examples.document_keys[documents], -1), known),
         weights=None if examples.weights is None else examples.weights[groups],
         teacher=None if examples.teacher is None else examples.teacher[members],
         margins=None if examples.margins is None else examples.margins[members],
+        guide_queries=None if guide[0] is None else guide[0][groups],
+        guide_documents=None if guide[1] is None else guide[1][documents],
     )
 
 

@@ -35,6 +35,8 @@ class Examples:
         query_keys: The same number for queries of the same normalised text: shape (G,).
         document_keys: The same number for documents that are copies: shape (D,).
         known: For each query key, the document keys of its positives.
+        guide_queries: A guide's vectors of the queries: float32, shape (G, W); None without a guide.
+        guide_documents: And of the documents: shape (D, W).
     """
 
     query_texts: list[str]
@@ -49,6 +51,8 @@ class Examples:
     query_keys: np.ndarray
     document_keys: np.ndarray
     known: list[np.ndarray]
+    guide_queries: np.ndarray | None = None
+    guide_documents: np.ndarray | None = None
 
     def __len__(self) -> int:
         return len(self.groups)

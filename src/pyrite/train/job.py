@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pyrite.data import Corpus, Queries, TrainingLog
+from pyrite.models.protocols import Encoder
 
 __all__ = ["Dev", "TrainingJob", "TrainingResult", "TrainingTexts"]
 
@@ -21,10 +22,12 @@ class TrainingTexts:
     Attributes:
         corpus: Holds every positive and every negative.
         queries: Holds every query.
+        guide: An encoder that says which documents are near a query, for the loss of type `guided`.
     """
 
     corpus: Corpus
     queries: Queries
+    guide: Encoder | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,20 +5,19 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
-import numpy as np
-
 from pyrite.data import TrainingSet
-from pyrite.errors import DataError, SettingsError
+from pyrite.errors import SettingsError
 from pyrite.models.folder import ModelFolder
 from pyrite.settings import canonical_hash
 from pyrite.train.batches import BatchPlan
 from pyrite.train.card import CardFacts, write_card
-from pyrite.train.examples import Examples, resolve
+from pyrite.train.examples import resolve
+from pyrite.train.guide import with_guide
 from pyrite.train.job import Dev, TrainingJob, TrainingResult, TrainingTexts
-from pyrite.train.losses.loss import Loss
 from pyrite.train.settings import StaticTrainer, TransformerTrainer
 from pyrite.train.task import TrainingTask
 from pyrite.train.trackers import Trackers, check_trackers
+from pyrite.train.wants import check_wants
 
 __all__ = ["train"]
 
@@ -55,7 +54,8 @@ def train(
         DataError: The training set is empty, ids in it are not in the corpus or the queries, or the loss wants a
             teacher's scores and there are none.
         SettingsError: There is nothing to contrast with (a batch of 1 without mined negatives), a prompt's or a
-            tracker's name is not known, or there is patience and no dev.
+            tracker's name is not known, there is patience and no dev, or the loss wants a guide and there is none, or
+            has no use for it.
         ModelError: The folder holds no model of the settings' type, the working folder belongs to another training,
             or the loss stopped being a number.
     """
@@ -65,8 +65,8 @@ def train(
         raise SettingsError(
             "patience: without dev there is no gain to wait for; give dev judgements, or patience: null"
         )
-    examples = resolve(training_set, texts, settings.negatives, settings.loss.positives())
-    _check_teacher(examples, settings.loss)
+    examples = resolve(training_set, texts, settings.negatives, settings.loss.positives_together())
+    check_wants(settings.loss, examples, texts.guide)
     identity = [
         settings,
         ModelFolder.open(model).fingerprint(),
@@ -74,6 +74,9 @@ def train(
         prompts,
         dev is not None,
     ]
+    if texts.guide is not None:
+        identity.append(texts.guide.identity())
+        examples = with_guide(examples, texts.guide, job.workdir)
     name, given = canonical_hash(identity), settings.model_dump(mode="json")
     task = TrainingTask(
         model=model,
@@ -113,17 +116,4 @@ def _check(training_set: TrainingSet, settings: StaticTrainer | TransformerTrain
         raise SettingsError(
             "batch_size: 1 leaves nothing to contrast a query with, since no mined negatives are used; give a "
             "larger batch_size, or a training set with negatives and negatives: 1 or more"
-        )
-
-
-def _check_teacher(examples: Examples, loss: Loss) -> None:
-    """Raise where the loss wants what a teacher said and the training set does not carry it for a single pair."""
-    wants = loss.wants()
-    scored = examples.teacher is not None and bool((np.isfinite(examples.teacher).sum(axis=1) > 1).any())
-    margins = scored or (examples.margins is not None and bool(np.isfinite(examples.margins).any()))
-    if ("teacher scores" in wants and not scored) or ("margins" in wants and not margins):
-        raise DataError(
-            "the loss wants a teacher's scores, and the training set has not one pair of which it scored two documents "
-            "among those in use: give a training set with teacher scores (the stage load-training-set reads such "
-            "files) and negatives: 1 or more, or take a loss without a teacher, such as type: infonce"
         )

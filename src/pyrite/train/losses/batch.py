@@ -150,6 +150,8 @@ class LossBatch:
 
     def mean(self, losses: torch.Tensor) -> torch.Tensor:
         """Weigh the losses of the queries in view, shape (R,), and return their sum over B."""
-        if self.example_weights is not None:
-            losses = losses * self.example_weights[self.view]
-        return losses.sum() / self.size
+        return self.total(losses) / self.size
+
+    def total(self, losses: torch.Tensor) -> torch.Tensor:
+        """Weigh the losses of the queries in view, shape (R,), and return their sum."""
+        return (losses if self.example_weights is None else losses * self.example_weights[self.view]).sum()

@@ -18,13 +18,13 @@ _LOGITS = 1 << 23
 
 def block_rows(batch: LossBatch) -> int:
     """Return how many queries may be in view at once, for some 8 million logits: 32 MiB a copy in 32 bits."""
-    return min(batch.size, max(1, _LOGITS // len(batch.documents)))
+    return max(1, _LOGITS // len(batch.documents))
 
 
 def in_blocks(
     loss: Loss, batch: LossBatch, parameters: Parameters | None = None, rows: int | None = None
 ) -> torch.Tensor:
-    """Return the loss of a batch, one block of its queries after the other.
+    """Return the loss of the queries of a batch that are in view, one block of them after the other.
 
     Value and gradient are those of the whole, up to rounding. The gradient on vectors and parameters is worked out at
     once, block by block, so that the logits of one block alone are ever in memory; `backward` only hands it on.
@@ -39,15 +39,16 @@ def in_blocks(
         A scalar.
     """
     rows = block_rows(batch) if rows is None else rows
-    if rows >= batch.size:
+    view = range(batch.view.start, batch.view.stop)
+    if rows >= len(view):
         return loss(batch, parameters)
     given = [batch.queries, batch.documents, *(parameters or {}).values()]
     leaves = [tensor.detach().requires_grad_(tensor.requires_grad) for tensor in given]
     apart = batch.with_vectors(*leaves[:2])
     learnt = None if parameters is None else dict(zip(parameters, leaves[2:], strict=True))
     total = torch.zeros((), dtype=batch.queries.dtype, device=batch.queries.device)
-    for start in range(0, batch.size, rows):
-        part = loss(apart.rows(start, min(start + rows, batch.size)), learnt)
+    for start in view[::rows]:
+        part = loss(apart.rows(start, min(start + rows, view.stop)), learnt)
         if part.requires_grad:
             torch.autograd.backward(part)
         total += part.detach()
@@ -57,7 +58,8 @@ def in_blocks(
 
 def first_facts(loss: Loss, batch: LossBatch, parameters: Parameters) -> dict[str, float]:
     """Return the facts that a loss tells of the first block of a batch; no gradient flows."""
-    shown = batch.with_vectors(batch.queries.detach(), batch.documents.detach()).rows(0, block_rows(batch))
+    start, stop = batch.view.start, min(batch.view.stop, batch.view.start + block_rows(batch))
+    shown = batch.with_vectors(batch.queries.detach(), batch.documents.detach()).rows(start, stop)
     with torch.no_grad():
         return loss.facts(shown, {name: value.detach() for name, value in parameters.items()})
 

@@ -8,7 +8,7 @@ from pydantic import Field
 
 from pyrite.train.losses.batch import LossBatch
 from pyrite.train.losses.loss import Parameters
-from pyrite.train.losses.similarity import cosines, negatives, pair_cosines, spread
+from pyrite.train.losses.similarity import cosines, log_weights, negatives, pair_cosines, spread
 from pyrite.train.losses.temperature import TemperedLoss
 
 if TYPE_CHECKING:
@@ -80,7 +80,7 @@ class InfoNCE(TemperedLoss):
         similarities = cosines(batch)
         logits = similarities / tau
         if self.weigh == "negatives" and batch.weights is not None:
-            logits = logits + spread(batch, batch.weights[batch.view].log())
+            logits = logits + log_weights(batch)
         if self.hardness:
             logits = logits + self._penalty(batch, similarities.detach())
         positive = logits.gather(1, batch.own_positive[:, None])

@@ -58,6 +58,6 @@ class Loss(Settings):
         """Return what the loss cannot do without."""
         return frozenset()
 
-    def positives(self) -> int:
+    def positives_together(self) -> int:
         """Return how many positives of a query it looks at together, at most."""
         return 1

@@ -9,7 +9,7 @@ from pyrite.train.losses.batch import LossBatch
 if TYPE_CHECKING:
     import torch
 
-__all__ = ["cosines", "negatives", "own_cosines", "pair_cosines", "spread"]
+__all__ = ["cosines", "log_weights", "negatives", "own_cosines", "pair_cosines", "spread"]
 
 
 def pair_cosines(left: torch.Tensor, right: torch.Tensor) -> torch.Tensor:
@@ -54,6 +54,12 @@ def negatives(batch: LossBatch, own_only: bool = False) -> torch.Tensor:
     if own_only:
         kept = kept & torch.zeros_like(kept).scatter_(1, batch.own_negatives, True)
     return kept
+
+
+def log_weights(batch: LossBatch) -> torch.Tensor:
+    """Return what to add to the logits for the weights of the own negatives of the queries in view: shape (R, C)."""
+    weights = batch.present.to(batch.documents.dtype) if batch.weights is None else batch.weights
+    return spread(batch, weights[batch.view].log())
 
 
 def spread(batch: LossBatch, values: torch.Tensor) -> torch.Tensor:
