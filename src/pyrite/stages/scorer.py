@@ -52,7 +52,8 @@ def _save(named: CrossEncoderSettings | YesNoSettings, folder: Path) -> None:
 
         load_cross_encoder(named).save_pretrained(str(folder), create_model_card=False)
         return
-    from pyrite.models.yes_no import answer_tokens, load_causal_model
+    from pyrite.models.question import answer_tokens
+    from pyrite.models.yes_no import load_causal_model
 
     network, tokenizer = load_causal_model(named)
     answer_tokens(tokenizer, named)

@@ -1,12 +1,15 @@
-"""Contrastive training of encoders, with checkpoints that survive a kill."""
+"""Training of encoders and rerankers, with checkpoints that survive a kill."""
 
 from pyrite.train.job import Dev, TrainingJob, TrainingResult, TrainingTexts
+from pyrite.train.reranker.settings import RerankerTrainer
+from pyrite.train.reranker.trainer import train_reranker
 from pyrite.train.settings import LoraSettings, StaticTrainer, TrainerSettings, TransformerTrainer
 from pyrite.train.trainer import train
 
 __all__ = [
     "Dev",
     "LoraSettings",
+    "RerankerTrainer",
     "StaticTrainer",
     "TrainerSettings",
     "TrainingJob",
@@ -14,4 +17,5 @@ __all__ = [
     "TrainingTexts",
     "TransformerTrainer",
     "train",
+    "train_reranker",
 ]

@@ -26,7 +26,6 @@ from sentence_transformers import (
 from torch.nn import functional
 from torch.utils.data import DataLoader
 from transformers import PrinterCallback, TrainerCallback, TrainerControl, TrainerState, TrainingArguments
-from transformers.utils import logging as bars
 
 from pyrite.errors import ModelError
 from pyrite.models.adapters import is_adapted, merge_adapters
@@ -47,6 +46,7 @@ from pyrite.train.losses.batch import LossBatch
 from pyrite.train.losses.blocks import first_facts, in_blocks
 from pyrite.train.losses.loss import Loss
 from pyrite.train.progress import Progress, StepNumbers
+from pyrite.train.quiet import hidden_bars
 from pyrite.train.settings import TransformerTrainer
 from pyrite.train.task import TrainingTask
 
@@ -58,7 +58,7 @@ _LEARNT = "learnt.pt"
 
 def train_biencoder(task: TrainingTask, settings: TransformerTrainer) -> TrainingResult:
     """Train a transformer encoder; see `pyrite.train.train`."""
-    with _quiet():
+    with hidden_bars():
         return _train(task, settings)
 
 
@@ -76,18 +76,6 @@ def _train(task: TrainingTask, settings: TransformerTrainer) -> TrainingResult:
     else:
         _export(task, settings, task.checkpoints.path(progress.best_step), folder)
     return TrainingResult(folder, progress.log(), progress.best_epoch)
-
-
-@contextmanager
-def _quiet() -> Iterator[None]:
-    """Hide transformers' own progress bars, one for each file it reads or writes."""
-    shown = bars.is_progress_bar_enabled()
-    bars.disable_progress_bar()  # type: ignore[no-untyped-call]
-    try:
-        yield
-    finally:
-        if shown:
-            bars.enable_progress_bar()  # type: ignore[no-untyped-call]
 
 
 def _load(task: TrainingTask, settings: TransformerTrainer) -> SentenceTransformer:

@@ -66,7 +66,8 @@ class TrainingResult:
     """A trained encoder.
 
     Attributes:
-        folder: What `SentenceTransformer(folder)` loads; inside the job's `workdir`.
+        folder: What `SentenceTransformer(folder)` loads, or for a reranker `CrossEncoder(folder)`; inside the job's
+            `workdir`.
         log: Entries "loss", "epoch-loss", "learning-rate", "gradient-norm", the facts that the loss tells (such as
             "negative-cosine") and, with a dev function, "dev".
         best_epoch: The epoch whose weights these are; 0 where no epoch was better than no training.

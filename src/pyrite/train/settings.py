@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from typing import Annotated, Literal
 
 from pydantic import Field
@@ -10,19 +9,18 @@ from pydantic import Field
 from pyrite.settings import Settings
 from pyrite.train.losses.infonce import InfoNCE
 from pyrite.train.losses.settings import LossSettings
+from pyrite.train.schedule import Schedule
 
 __all__ = ["LoraSettings", "StaticTrainer", "TrainerSettings", "TransformerTrainer"]
 
 
-class _ContrastiveTrainer(Settings):
+class _ContrastiveTrainer(Schedule):
     """What both trainers share: a loss, AdamW, seeded batches."""
 
     epochs: int = Field(default=3, ge=1)
     """Passes over all pairs of a query and a positive."""
     batch_size: int = Field(default=64, ge=1)
     """Pairs in a batch. The positives and mined negatives of the others are negatives too, so it changes the result."""
-    learning_rate: float = Field(default=1e-4, gt=0)
-    """The highest learning rate."""
     negatives: int = Field(default=4, ge=0)
     """Mined negatives that a query brings at most, the first of its group; with 0, only the batch gives negatives."""
     loss: LossSettings = InfoNCE()
@@ -31,44 +29,11 @@ class _ContrastiveTrainer(Settings):
     """The highest learning rate of what a loss learns itself, such as a temperature; it rises and falls likewise."""
     weight_decay: float = Field(default=0.0, ge=0)
     """Decoupled weight decay of AdamW: a step takes off this share of a weight, times the learning rate."""
-    warmup_share: float = Field(default=0.1, ge=0, le=1)
-    """The share of all steps over which the learning rate rises from 0."""
-    schedule: Literal["linear", "constant"] = "linear"
-    """What the learning rate does after the warm-up: fall in a line to 0, or stay."""
     patience: int | None = Field(default=None, ge=1)
     """Epochs in a row without a gain on dev after which training ends; None does all epochs. The learning rate falls as
     if all were done."""
     seed: int = Field(default=0, ge=0)
     """Decides the order of the examples, and with it who shares a batch."""
-
-    def warmup_steps(self, steps: int) -> int:
-        """Return how many of so many steps belong to the warm-up; with few steps, it may be none."""
-        return math.floor(self.warmup_share * steps)
-
-    def rate(self, step: int, steps: int) -> float:
-        """Return the learning rate of the encoder in a step.
-
-        Args:
-            step: The step, from 1.
-            steps: The steps in all.
-
-        Returns:
-            The highest rate times (step - 1) / W over the W steps of the warm-up; then times 1 for "constant" and
-            times (steps - step + 1) / (steps - W) for "linear".
-
-        Example:
-            >>> trainer = StaticTrainer(learning_rate=0.3, warmup_share=0.25)
-            >>> [round(trainer.rate(step, 8), 2) for step in (1, 2, 3, 8)]
-            [0.0, 0.15, 0.3, 0.05]
-        """
-        return self.learning_rate * self.share_of_rate(step, steps)
-
-    def share_of_rate(self, step: int, steps: int) -> float:
-        """Return which share of the highest learning rate a step has; see `rate`."""
-        done, warm = step - 1, self.warmup_steps(steps)
-        if done < warm:
-            return done / warm
-        return 1.0 if self.schedule == "constant" else (steps - done) / (steps - warm)
 
 
 class StaticTrainer(_ContrastiveTrainer):

@@ -1,4 +1,4 @@
-"""A training made ready: what both trainers start from."""
+"""A training made ready: what every trainer starts from."""
 
 from __future__ import annotations
 

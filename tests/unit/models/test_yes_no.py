@@ -11,8 +11,9 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from pyrite.data import ScoreKind
 from pyrite.errors import ModelError, SettingsError
+from pyrite.models.question import QUESTION
 from pyrite.models.scorer_settings import YesNoSettings
-from pyrite.models.yes_no import QUESTION, YesNoScorer
+from pyrite.models.yes_no import YesNoScorer
 from pyrite.settings import parse_settings
 from pyrite.testing import check_pair_scorer
 from pyrite.testing.models import write_causal_model, write_cross_encoder
@@ -79,7 +80,7 @@ def test_batches_and_devices_change_nothing(folder: Path) -> None:
 def test_a_long_document_is_cut_and_the_question_stays(folder: Path) -> None:
     query, document = "which mineral", "gold " * 300
     model = scorer(folder, max_length=64)
-    questions = model._questions([(query, document)])
+    questions = model._question.texts([(query, document)])
     assert questions[0].endswith("gold\n\nAnswer:")
     assert "Query: which mineral" in questions[0]
     assert len(AutoTokenizer.from_pretrained(folder)(questions[0])["input_ids"]) == 64
@@ -91,7 +92,7 @@ def test_a_long_document_is_cut_and_the_question_stays(folder: Path) -> None:
 
 def test_the_template_may_turn_the_order_and_texts_may_hold_braces(folder: Path) -> None:
     model = scorer(folder, template="{document} answers {query} ?")
-    assert model._questions([("a {document} b", "{query}")]) == ["{query} answers a {document} b ?"]
+    assert model._question.texts([("a {document} b", "{query}")]) == ["{query} answers a {document} b ?"]
     with pytest.raises(SettingsError, match=r"wants \{query\} and \{document\} in it"):
         parse_settings(YesNoSettings, {"model": "x", "template": "{query} ?"}, "here")
 
@@ -100,10 +101,10 @@ def test_a_chat_template_is_used_where_there_is_one(folder: Path, tmp_path: Path
     chat = write_causal_model(tmp_path / "chat", TEXTS, chat=True)
     template = "{query} : {document}"
     model = scorer(chat, template=template)
-    assert model._questions([("gold", "pyrite")]) == ["<user> gold : pyrite <answer> "]
+    assert model._question.texts([("gold", "pyrite")]) == ["<user> gold : pyrite <answer> "]
     assert model.score([("gold", "pyrite")]) == pytest.approx(by_hand(chat, "<user> gold : pyrite <answer>"), abs=1e-5)
     plain = scorer(chat, template=template, chat=False)
-    assert plain._questions([("gold", "pyrite")]) == ["gold : pyrite"]
+    assert plain._question.texts([("gold", "pyrite")]) == ["gold : pyrite"]
     assert plain.identity() != model.identity()
     with pytest.raises(ModelError, match="has no chat template"):
         scorer(folder, chat=True)

@@ -1,0 +1,1 @@
+"""Training of models that score a query and a document together."""

@@ -1,0 +1,122 @@
+"""Models that score pairs, in a shape that can be trained."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
+
+from pyrite.errors import ModelError
+from pyrite.models.scorer_settings import CrossEncoderSettings, YesNoSettings
+from pyrite.seeds import derive_seed
+
+if TYPE_CHECKING:
+    import torch
+
+__all__ = ["CrossEncoderNetwork", "ScoringNetwork", "load_network"]
+
+
+class ScoringNetwork(Protocol):
+    """A model in training."""
+
+    @property
+    def module(self) -> torch.nn.Module:
+        """All of its weights."""
+        ...
+
+    def logits(self, pairs: Sequence[tuple[str, str]]) -> torch.Tensor:
+        """Return one logit for each (query text, document text), shape (len(pairs),), with its gradient."""
+        ...
+
+    def save(self, folder: Path) -> None:
+        """Write the model as its scorer loads it, with its tokenizer, into a folder that is not there yet."""
+        ...
+
+
+class CrossEncoderNetwork:
+    """A cross-encoder of one output.
+
+    Args:
+        model: sentence-transformers' `CrossEncoder`; tokenising, prompts and templates are its own.
+    """
+
+    def __init__(self, model: Any) -> None:
+        self._model = model
+
+    @classmethod
+    def load(cls, start: CrossEncoderSettings, seed: int) -> CrossEncoderNetwork:
+        """Load a cross-encoder, or an encoder to which a new head of one output is given.
+
+        Args:
+            start: The model. An encoder, such as a sentence-transformers model, has no head.
+            seed: Decides the weights of a new head.
+
+        Raises:
+            ModelError: It cannot be loaded, or has another number of outputs.
+        """
+        import torch
+        from sentence_transformers import CrossEncoder
+
+        folder = start.local_folder()
+        if start.trust_remote_code and folder is None and start.revision is None:
+            raise ModelError(
+                f"{start.model}: trust_remote_code wants a revision (a commit): code may change under a name"
+            )
+        with torch.random.fork_rng():
+            torch.manual_seed(derive_seed(seed, "reranker-head") % 2**63)
+            try:
+                model: Any = CrossEncoder(
+                    str(folder or start.model),
+                    num_labels=1,
+                    device="cpu",
+                    revision=start.revision,
+                    trust_remote_code=start.trust_remote_code,
+                    max_length=start.max_length,
+                    model_kwargs={"dtype": torch.float32},
+                )
+            except Exception as error:
+                raise ModelError(
+                    f"{start.model}: cannot be loaded as a cross-encoder of one output ({type(error).__name__}: "
+                    f"{error}). Give a folder or a name on the hub: a cross-encoder of one output, or an encoder"
+                ) from error
+        # Packed sequences, which flash attention allows, depend on what shares a batch.
+        if hasattr(model[0], "unpad_inputs"):
+            model[0].unpad_inputs = False
+        return cls(model.float())
+
+    @property
+    def module(self) -> torch.nn.Module:
+        """All of its weights."""
+        module: torch.nn.Module = self._model
+        return module
+
+    def logits(self, pairs: Sequence[tuple[str, str]]) -> torch.Tensor:
+        """Return one logit for each pair; see `ScoringNetwork`."""
+        import torch
+
+        name = self._model.default_prompt_name
+        prompt = None if name is None else str(self._model.prompts[name])
+        features = self._model.preprocess([list(pair) for pair in pairs], prompt=prompt)
+        moved = {
+            key: value.to(self._model.device) if isinstance(value, torch.Tensor) else value
+            for key, value in features.items()
+        }
+        logits: torch.Tensor = self._model(moved)["scores"].squeeze(-1)
+        return logits
+
+    def save(self, folder: Path) -> None:
+        """Write what `CrossEncoder(folder)` loads."""
+        self._model.save_pretrained(str(folder), create_model_card=False)
+
+
+def load_network(start: CrossEncoderSettings | YesNoSettings, seed: int) -> ScoringNetwork:
+    """Return the model to start from, in 32 bits, on the processor.
+
+    Raises:
+        ModelError: It cannot be loaded, or does not fit its type.
+    """
+    if isinstance(start, CrossEncoderSettings):
+        return CrossEncoderNetwork.load(start, seed)
+    from pyrite.train.reranker.language_model import LanguageModelNetwork
+
+    return LanguageModelNetwork.load(start)

@@ -1,0 +1,158 @@
+"""One call for every way to train a reranker."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+
+from pyrite.data import TrainingSet
+from pyrite.errors import DataError, SettingsError
+from pyrite.models.scorer_settings import CrossEncoderSettings, YesNoSettings
+from pyrite.settings import canonical_hash
+from pyrite.train.batches import BatchPlan
+from pyrite.train.examples import Examples, resolve
+from pyrite.train.job import Dev, TrainingJob, TrainingResult, TrainingTexts
+from pyrite.train.reranker.objectives import PairAndList
+from pyrite.train.reranker.settings import RerankerTrainer
+from pyrite.train.task import TrainingTask
+from pyrite.train.trackers import Trackers, check_trackers
+
+__all__ = ["train_reranker"]
+
+_LETTERS = 26
+
+
+def train_reranker(
+    start: CrossEncoderSettings | YesNoSettings,
+    training_set: TrainingSet,
+    texts: TrainingTexts,
+    settings: RerankerTrainer,
+    *,
+    job: TrainingJob,
+    dev: Dev | None = None,
+) -> TrainingResult:
+    """Train a model that scores a query and a document together to set positives above negatives.
+
+    Epochs are chosen by `dev`, and a call that was cut off continues, as in `pyrite.train.train`. All randomness of a
+    step, dropout included, follows from the seed and the number of the step.
+
+    Args:
+        start: The model to start from; it is only read. A cross-encoder of one output, an encoder that gets a new head,
+            or a causal language model that is asked for yes or no.
+        training_set: One group for each query.
+        texts: The corpus and the queries that the groups' ids stand for.
+        settings: What is learnt, and how.
+        job: The working folder, the device, and what to call on the way.
+        dev: Measures a model folder, for the choice of the epoch: nDCG@10 of candidates in the model's order.
+
+    Returns:
+        The trained model's folder inside `job.workdir`, the log and the chosen epoch. The folder is what
+        `CrossEncoder(folder)`, or for a language model `YesNoScorer.load(folder)`, loads.
+
+    Raises:
+        DataError: The training set is empty, ids in it are not in the corpus or the queries, or the objective wants a
+            teacher's scores and there are none.
+        SettingsError: The objective does not fit the start, or has nothing to learn from; or `patience` without `dev`.
+        ModelError: The start cannot be loaded, the working folder belongs to another training, or the loss stopped
+            being a number.
+
+    Example:
+        ```python
+        start = CrossEncoderSettings(model="cross-encoder/ms-marco-MiniLM-L6-v2")
+        trained = train_reranker(start, groups, texts, RerankerTrainer(), job=TrainingJob(Path("work")))
+        CrossEncoderScorer.load(trained.folder)
+        ```
+    """
+    _check(start, training_set, settings, dev)
+    check_trackers(job.trackers)
+    examples = resolve(training_set, texts, settings.negatives)
+    _check_teacher(examples, settings)
+    start = start if settings.max_length is None else start.model_copy(update={"max_length": settings.max_length})
+    identity = [
+        settings,
+        start.identity(),
+        [table.fingerprint() for table in (training_set, texts.corpus, texts.queries)],
+        dev is not None,
+    ]
+    name, given = canonical_hash(identity), settings.model_dump(mode="json")
+    task = TrainingTask(
+        model=job.workdir / "start",
+        examples=examples,
+        plan=BatchPlan.build(examples, settings.batch_size, settings.seed, settings.epochs),
+        query_prompt="",
+        document_prompt="",
+        job=job,
+        dev=dev,
+        identity=name,
+        patience=settings.patience,
+        trackers=Trackers(job.trackers, (job.trackers_folder or job.workdir / "trackers") / name[:12], given),
+    )
+    try:
+        return _train(task, start, settings)
+    finally:
+        task.trackers.close()
+
+
+def _train(
+    task: TrainingTask, start: CrossEncoderSettings | YesNoSettings, settings: RerankerTrainer
+) -> TrainingResult:
+    from pyrite.train.quiet import hidden_bars
+    from pyrite.train.reranker.loop import run_training
+    from pyrite.train.reranker.networks import load_network
+
+    with hidden_bars():
+        network = load_network(start, settings.seed)
+        task.checkpoints.newest()  # where the folder is another training's, before anything is written
+        _write_whole(network.save, task.model)
+        return run_training(task, settings, network)
+
+
+def _check(
+    start: CrossEncoderSettings | YesNoSettings, training_set: TrainingSet, settings: RerankerTrainer, dev: Dev | None
+) -> None:
+    objective = settings.objective
+    if isinstance(objective, PairAndList):
+        if not isinstance(start, YesNoSettings):
+            raise SettingsError(
+                f"objective: pair-and-list asks a language model, and the start is of type {start.type!r}; give one of "
+                "type llm-yes-no, or another objective, such as type: listwise-and-pairs"
+            )
+        if settings.negatives >= _LETTERS:
+            raise SettingsError(
+                f"negatives: {settings.negatives}: pair-and-list names the documents of a list by the {_LETTERS} "
+                f"letters, so {_LETTERS - 1} negatives at most"
+            )
+    if settings.patience is not None and dev is None:
+        raise SettingsError(
+            "patience: without dev there is no gain to wait for; give dev judgements and candidates, or patience: null"
+        )
+    mined = settings.negatives > 0 and any(group.negative_ids for group in training_set.rows())
+    if len(training_set) and not mined:
+        raise SettingsError(
+            f"objective: {objective.type} has no negatives to learn from; give a training set with negatives, and "
+            "negatives: 1 or more"
+        )
+
+
+def _check_teacher(examples: Examples, settings: RerankerTrainer) -> None:
+    wants = settings.objective.wants()
+    scored = examples.teacher is not None and bool((np.isfinite(examples.teacher).sum(axis=1) > 1).any())
+    margins = scored or (examples.margins is not None and bool(np.isfinite(examples.margins).any()))
+    if ("teacher scores" in wants and not scored) or ("margins" in wants and not margins):
+        raise DataError(
+            f"objective: {settings.objective.type} wants a teacher's scores, and the training set has not one pair of "
+            "which it scored two documents among those in use; the stage teacher-scores adds them"
+        )
+
+
+def _write_whole(save: Callable[[Path], None], folder: Path) -> None:
+    """Save the untrained model, whole or not at all; one that is there is the same."""
+    if folder.is_dir():
+        return
+    partial = folder.with_name(f"{folder.name}.partial")
+    shutil.rmtree(partial, ignore_errors=True)
+    save(partial)
+    partial.rename(folder)
