@@ -10,7 +10,7 @@ from pyrite.errors import ModelError
 from pyrite.models.scorer_settings import YesNoSettings
 from pyrite.models.token_batches import Tokens
 
-__all__ = ["QUESTION", "Frame", "Question", "answer_tokens", "single_tokens"]
+__all__ = ["QUESTION", "Frame", "Heads", "Question", "answer_tokens", "single_tokens"]
 
 QUESTION = """\
 You check search results. Read the query and the document. Does the document contain what the query asks for?
@@ -74,6 +74,22 @@ class Frame:
         before, between, after = self.parts
         first, second = (query, document) if self.query_first else (document, query)
         return before + first + between + second + after
+
+
+@dataclass(frozen=True)
+class Heads:
+    """Cuts texts where a token ends.
+
+    Attributes:
+        offsets: For each text, where its tokens begin and end.
+    """
+
+    offsets: dict[str, Sequence[tuple[int, int]]]
+
+    def __call__(self, text: str, tokens: int) -> str:
+        """Return the beginning of a text, of at most so many tokens."""
+        offsets = self.offsets[text]
+        return text if len(offsets) <= tokens else text[: offsets[tokens - 1][1] if tokens > 0 else 0]
 
 
 class Question:
@@ -161,22 +177,6 @@ class Question:
                     f"{query[:60]!r}, which take {limit - left}; give more"
                 )
         return room
-
-
-@dataclass(frozen=True)
-class Heads:
-    """Cuts texts where a token ends.
-
-    Attributes:
-        offsets: For each text, where its tokens begin and end.
-    """
-
-    offsets: dict[str, Sequence[tuple[int, int]]]
-
-    def __call__(self, text: str, tokens: int) -> str:
-        """Return the beginning of a text, of at most so many tokens."""
-        offsets = self.offsets[text]
-        return text if len(offsets) <= tokens else text[: offsets[tokens - 1][1] if tokens > 0 else 0]
 
 
 def answer_tokens(tokenizer: Any, settings: YesNoSettings) -> tuple[list[int], list[int]]:
