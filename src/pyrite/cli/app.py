@@ -18,6 +18,8 @@ from pyrite.stages import CATALOG
 
 __all__ = ["build_app", "main"]
 
+# Set by torchrun, which `accelerate launch` calls.
+_LAUNCHER = "TORCHELASTIC_RUN_ID"
 _PIPELINES = {
     "run": "Run a pipeline file: what the store has is left alone.",
     "plan": "Show the steps of a pipeline file with their keys, and which would run.",
@@ -49,7 +51,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     given = list(sys.argv[1:] if arguments is None else arguments)
     _quieten_libraries(given)
     try:
-        return _answer(given)
+        if _follows():
+            return 0
+        code = _answer(given)
+        _dismiss()
+        return code
     except CycloptsError as error:
         return _fail(str(error), error, given, code=2)
     except PyriteError as error:
@@ -62,6 +68,25 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if _is_fault(error):
             _show_traceback(error)
         return _fail(f"{type(error).__name__}: {error}", error, given, code=1)
+
+
+def _follows() -> bool:
+    """Where a launcher started this process as one behind a first, take part in the first one's trainings."""
+    if _LAUNCHER not in os.environ:
+        return False
+    from pyrite.train.launched import follow, is_follower
+
+    if is_follower():
+        follow()
+    return is_follower()
+
+
+def _dismiss() -> None:
+    """Let the processes go that follow this one. After a failure the launcher ends them."""
+    if _LAUNCHER in os.environ:
+        from pyrite.train.launched import dismiss
+
+        dismiss()
 
 
 def _quieten_libraries(arguments: Sequence[str]) -> None:

@@ -10,24 +10,24 @@ from __future__ import annotations
 
 import random
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
+from accelerate.utils import load_fsdp_model
 from sentence_transformers import (
     SentenceTransformer,
     SentenceTransformerTrainer,
     SentenceTransformerTrainingArguments,
 )
-from torch.nn import functional
+from torch.distributed.fsdp import FSDPModule
 from torch.utils.data import DataLoader
 from transformers import PrinterCallback, TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
-from pyrite.errors import ModelError
+from pyrite.errors import ModelError, SettingsError
 from pyrite.models.adapters import is_adapted, merge_adapters
 from pyrite.models.folder import ModelFolder
 from pyrite.models.remote_code import allow_code, code_allowed
@@ -39,16 +39,13 @@ from pyrite.train.adapters import (
     write_adapter,
     write_merged,
 )
-from pyrite.train.batches import make_batch
 from pyrite.train.job import TrainingResult
 from pyrite.train.learnt import Learnt
-from pyrite.train.losses.batch import LossBatch
-from pyrite.train.losses.blocks import first_facts, in_blocks
-from pyrite.train.losses.loss import Loss
 from pyrite.train.progress import Progress, StepNumbers
 from pyrite.train.quiet import hidden_bars
 from pyrite.train.settings import TransformerTrainer
 from pyrite.train.task import TrainingTask
+from pyrite.train.text_batches import BatchLoss, Collator
 
 __all__ = ["train_biencoder"]
 
@@ -66,15 +63,19 @@ def _train(task: TrainingTask, settings: TransformerTrainer) -> TrainingResult:
     model = _load(task, settings)
     progress, checkpoint = task.begin()
     if not task.is_done(progress):
-        shutil.rmtree(task.job.workdir / _STAGING, ignore_errors=True)
+        if task.processes.first:
+            shutil.rmtree(task.job.workdir / _STAGING, ignore_errors=True)
+        task.processes.wait()
         trainer = _Trainer(task, settings, model, progress)
         trainer.train(resume_from_checkpoint=None if checkpoint is None else str(checkpoint))
     folder = task.job.workdir / "model"
-    shutil.rmtree(folder, ignore_errors=True)
-    if progress.best_step == 0:
-        ModelFolder(task.model).save(folder)
-    else:
-        _export(task, settings, task.checkpoints.path(progress.best_step), folder)
+    if task.processes.first:
+        shutil.rmtree(folder, ignore_errors=True)
+        if progress.best_step == 0:
+            ModelFolder(task.model).save(folder)
+        else:
+            _export(task, settings, task.checkpoints.path(progress.best_step), folder)
+    task.processes.wait()
     return TrainingResult(folder, progress.log(), progress.best_epoch)
 
 
@@ -138,7 +139,7 @@ class _Trainer(SentenceTransformerTrainer):
         self, task: TrainingTask, settings: TransformerTrainer, model: SentenceTransformer, progress: Progress
     ) -> None:
         learnt = Learnt(settings.loss, model.device)
-        loss = _Loss(model, settings.loss, learnt, progress)
+        loss = BatchLoss(model, settings.loss, learnt, task)
         super().__init__(
             model=model,
             args=_arguments(task, settings, model),
@@ -149,17 +150,24 @@ class _Trainer(SentenceTransformerTrainer):
         self.remove_callback(PrinterCallback)
         self._task = task
         self._learnt, self._learnt_rate = learnt, settings.loss_learning_rate
-        self._collator = _Collator(task, model, settings.max_length)
+        self._collator = Collator(task, model, settings.max_length)
+        loss.lockstep = self.is_fsdp_enabled
+        if self.is_fsdp_enabled:
+            _check_sharding(settings, self.accelerator.state.fsdp_plugin)
 
     def get_train_dataloader(self) -> DataLoader:
         """Return the plan's batches, each with its texts tokenised."""
-        loader: DataLoader = DataLoader(
+        # Not prepared by accelerate, which would deal out batches where the collator deals out the texts of each.
+        return DataLoader(
             range(len(self._task.examples)),  # type: ignore[arg-type]
             batch_sampler=[members.tolist() for members in self._task.plan.batches],
             collate_fn=self._collator,
             generator=torch.Generator(),
         )
-        return self.accelerator.prepare(loader)  # type: ignore[no-any-return]
+
+    def collect_features(self, inputs: dict[str, Any]) -> tuple[Any, None]:
+        """Return what the collator made, as the loss takes it."""
+        return inputs, None
 
     def create_optimizer(self, model: Any = None) -> torch.optim.Optimizer:
         """Return the optimiser of the encoder, with what the loss learns at a rate of its own and without decay."""
@@ -171,14 +179,23 @@ class _Trainer(SentenceTransformerTrainer):
 
     def _save(self, output_dir: str | None = None, state_dict: Any = None) -> None:
         """Write what a checkpoint holds of the model: with adapters, no weight that is frozen."""
-        if is_adapted(self.model) and output_dir is not None:
+        # sentence-transformers takes it that one process alone comes here, and all do.
+        if not self.args.should_save or output_dir is None:
+            return
+        if is_adapted(self.model):
             save_trained(self.model, Path(output_dir))
+        elif self.is_fsdp_enabled:
+            whole = _open(self._task, self._task.model, "cpu")
+            whole.load_state_dict(state_dict)
+            whole.save_pretrained(output_dir, create_model_card=False)
         else:
             super()._save(output_dir, state_dict)
 
     def _load_from_checkpoint(self, resume_from_checkpoint: str, model: Any = None) -> None:
         if is_adapted(self.model):
             load_trained(self.model, Path(resume_from_checkpoint))
+        elif self.is_fsdp_enabled:
+            load_fsdp_model(self.accelerator.state.fsdp_plugin, self.accelerator, model, resume_from_checkpoint)
         else:
             super()._load_from_checkpoint(resume_from_checkpoint)
         state = torch.load(Path(resume_from_checkpoint) / _LEARNT, map_location=self.model.device, weights_only=True)
@@ -188,13 +205,23 @@ class _Trainer(SentenceTransformerTrainer):
         """Leave the model card alone: it would describe a data set that the trainer does not see."""
 
 
+def _check_sharding(settings: TransformerTrainer, plugin: Any) -> None:
+    """Raise where a sharded model could not be written."""
+    if settings.lora is not None:
+        raise SettingsError("lora: adapters are small, and are not trained sharded; launch without --use_fsdp")
+    if "FULL_STATE_DICT" not in str(plugin.state_dict_type):
+        raise SettingsError("FSDP: checkpoints hold whole models; launch with --fsdp_state_dict_type FULL_STATE_DICT")
+
+
 def _arguments(
     task: TrainingTask, settings: TransformerTrainer, model: SentenceTransformer
 ) -> SentenceTransformerTrainingArguments:
     arguments = SentenceTransformerTrainingArguments(
         output_dir=str(task.job.workdir / _STAGING),
         num_train_epochs=1,
-        per_device_train_batch_size=settings.batch_size,
+        per_device_train_batch_size=-(-settings.batch_size // task.processes.size),
+        # The plan decides; to say so keeps sentence-transformers from saying it on each process.
+        dataloader_drop_last=task.processes.size > 1,
         learning_rate=settings.learning_rate,
         weight_decay=settings.weight_decay,
         max_grad_norm=settings.max_gradient_norm,
@@ -208,6 +235,8 @@ def _arguments(
         logging_nan_inf_filter=False,
         report_to=[],
         disable_tqdm=True,
+        # Nothing in an encoder's buffers changes, and processes may differ in how often they call it.
+        ddp_broadcast_buffers=False,
     )
     # More than one would wrap the model in DataParallel, which splits a batch and with it the negatives.
     arguments._n_gpu = min(arguments.n_gpu, 1)
@@ -221,10 +250,13 @@ class _Keeper(TrainerCallback):
     moved, with the progress beside it.
     """
 
-    def __init__(self, task: TrainingTask, progress: Progress, loss: _Loss) -> None:
+    def __init__(self, task: TrainingTask, progress: Progress, loss: BatchLoss) -> None:
         self._task = task
         self._progress = progress
         self._loss = loss
+
+    def on_step_begin(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
+        self._loss.wants_facts = self._progress.wants_facts()
 
     def on_step_end(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any
@@ -257,18 +289,25 @@ class _Keeper(TrainerCallback):
         epoch = task.plan.ends_epoch(step)
         if epoch is not None:
             with _randomness_kept():
-                value = _measure(task, model)
-            self._progress.note_epoch(task.plan, epoch, value)
-        self._progress.write(staged)
-        torch.save(self._loss.learnt.state_dict(), staged / _LEARNT)
-        task.checkpoints.publish(staged, step)
+                value = _measure(task, model, staged) if task.processes.first else None
+            self._progress.note_epoch(task.plan, epoch, task.processes.same(value))
+        # Each process has put a file into it, the state of its generators.
+        task.processes.wait()
+        if task.processes.first:
+            self._progress.write(staged)
+            torch.save(self._loss.learnt.state_dict(), staged / _LEARNT)
+            task.checkpoints.publish(staged, step)
+        task.processes.wait()
         task.close_step(self._progress)
         control.should_training_stop = task.is_done(self._progress)
 
 
-def _measure(task: TrainingTask, model: SentenceTransformer) -> float | None:
+def _measure(task: TrainingTask, model: Any, staged: Path) -> float | None:
+    """Measure a model on dev; a sharded one from the checkpoint, where it is whole."""
     if task.dev is None:
         return None
+    if not isinstance(model, SentenceTransformer) or isinstance(model, FSDPModule):
+        model = _open(task, staged, "cpu")
     folder = task.job.workdir / "dev-model"
     shutil.rmtree(folder, ignore_errors=True)
     if is_adapted(model):
@@ -288,73 +327,3 @@ def _randomness_kept() -> Iterator[None]:
         yield
     random.setstate(states[0])
     np.random.set_state(states[1])
-
-
-class _Loss(torch.nn.Module):
-    """The loss on the vectors of a batch's texts.
-
-    A document that stands in several places of a batch is encoded once.
-
-    Attributes:
-        facts: What the loss said of the last batch, where its step is one to log.
-    """
-
-    def __init__(self, model: SentenceTransformer, loss: Loss, learnt: Learnt, progress: Progress) -> None:
-        super().__init__()
-        self.model = model
-        self.facts: dict[str, float] = {}
-        # In a tuple, what is learnt is no part of this module, and no part of the encoder's groups of parameters.
-        self._parts = (loss, learnt, progress)
-
-    @property
-    def learnt(self) -> Learnt:
-        """What the loss learns beside the encoder."""
-        return self._parts[1]
-
-    def forward(self, features: Sequence[dict[str, Any]], places: dict[str, Any]) -> torch.Tensor:
-        """Return the loss.
-
-        Args:
-            features: The queries, then the documents, as the model takes them.
-            places: For each document of the batch which of those encoded it is, and the other fields of a `LossBatch`.
-        """
-        loss, learnt, progress = self._parts
-        queries, documents = (self.model(dict(texts))["sentence_embedding"].float() for texts in features)
-        # The gradient of `embedding` adds up in a fixed order, the one of indexing does not.
-        fields = {name: tensor for name, tensor in places.items() if name != "documents"}
-        batch = LossBatch(queries, functional.embedding(places["documents"], documents), **fields)
-        parameters = learnt.by_name()
-        self.facts = first_facts(loss, batch, parameters) if progress.wants_facts() else {}
-        return in_blocks(loss, batch, parameters)
-
-
-@dataclass(frozen=True, slots=True)
-class _Collator:
-    """Resolves the pairs of a batch to tokenised texts, prompts included.
-
-    Attributes:
-        task: The training set and the prompts.
-        model: Tokenises.
-        max_length: Tokens of a text that are read; None for the model's own maximum.
-    """
-
-    task: TrainingTask
-    model: SentenceTransformer
-    max_length: int | None
-
-    def __call__(self, members: Sequence[int]) -> dict[str, Any]:
-        """Return "query_..." and "document_..." for the model and "label" for the loss."""
-        examples = self.task.examples
-        batch = make_batch(examples, np.array(members))
-        rows, places = np.unique(batch.documents, return_inverse=True)
-        queries = self._tokenise([examples.query_texts[row] for row in batch.queries], self.task.query_prompt)
-        documents = self._tokenise([examples.document_texts[row] for row in rows], self.task.document_prompt)
-        return {
-            **{f"query_{name}": value for name, value in queries.items()},
-            **{f"document_{name}": value for name, value in documents.items()},
-            "label": {"documents": torch.from_numpy(places), **batch.tensors()},
-        }
-
-    def _tokenise(self, texts: list[str], prompt: str) -> dict[str, Any]:
-        length = {} if self.max_length is None else {"max_length": self.max_length}
-        return dict(self.model.preprocess(texts, prompt=prompt or None, **length))

@@ -11,11 +11,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from itertools import pairwise
-from typing import Any, TypeVar
+from statistics import fmean
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
-import torch
-from torch import distributed
+
+if TYPE_CHECKING:
+    import torch
 
 __all__ = ["ALONE", "Processes"]
 
@@ -31,25 +33,26 @@ class Processes:
     Attributes:
         rank: Which one this is, from 0.
         size: How many there are.
+        device: Where the launcher lets this process compute; None without a launcher.
     """
 
     rank: int = 0
     size: int = 1
+    device: str | None = None
 
     @classmethod
-    def join(cls, device: str) -> Processes:
-        """Return the processes that a launcher started, connected with each other; alone without one.
-
-        Args:
-            device: What this process computes on.
-        """
+    def join(cls) -> Processes:
+        """Return the processes that a launcher started, connected with each other; alone without one."""
         if int(os.environ.get("WORLD_SIZE", "1")) == 1:
             return ALONE
+        import torch
         from accelerate import PartialState
+        from accelerate.utils import parse_flag_from_env
 
+        cpu = parse_flag_from_env("ACCELERATE_USE_CPU") or not torch.cuda.is_available()
         # The others wait while the first one measures an epoch on dev.
-        state = PartialState(cpu=device == "cpu", timeout=_PATIENCE)
-        return cls(state.process_index, state.num_processes)
+        state = PartialState(cpu=cpu, timeout=_PATIENCE)
+        return cls(state.process_index, state.num_processes, str(state.device))
 
     @property
     def first(self) -> bool:
@@ -71,17 +74,34 @@ class Processes:
         """Return the first process's value; every process calls it at the same place."""
         if self.size == 1:
             return value
+        from torch import distributed
+
         values = [value]
         distributed.broadcast_object_list(values, src=0)
         return values[0]
 
-    def most(self, number: int) -> int:
-        """Return the largest of the processes' numbers."""
+    def wait(self) -> None:
+        """Go on when all processes have come here."""
+        if self.size > 1:
+            from torch import distributed
+
+            distributed.barrier()
+
+    def all(self, value: _Value) -> list[_Value]:
+        """Return the values of all processes, in their order."""
         if self.size == 1:
-            return number
-        numbers: list[int] = [0] * self.size
-        distributed.all_gather_object(numbers, number)
-        return max(numbers)
+            return [value]
+        from torch import distributed
+
+        values: list[_Value] = [value] * self.size
+        distributed.all_gather_object(values, value)
+        return values
+
+    def mean(self, facts: dict[str, float]) -> dict[str, float]:
+        """Return the means of the processes' facts, each over those that have it."""
+        told = self.all(facts)
+        names = dict.fromkeys(name for one in told for name in one)
+        return {name: fmean(one[name] for one in told if name in one) for name in names}
 
     def gather(self, vectors: torch.Tensor, counts: Sequence[int]) -> torch.Tensor:
         """Return the vectors of all processes, differentiable by this one's.
@@ -98,66 +118,26 @@ class Processes:
         """
         if self.size == 1:
             return vectors
-        gathered: torch.Tensor = _Gather.apply(vectors, tuple(counts), self.rank)  # type: ignore[no-untyped-call]
-        return gathered
+        from pyrite.train.collectives import gather
+
+        return gather(vectors, counts, self.rank)
 
     def total(self, loss: torch.Tensor) -> torch.Tensor:
         """Return the sum of the processes' shares of a loss; the gradient is that of this process's share."""
         if self.size == 1:
             return loss
-        total: torch.Tensor = _Total.apply(loss)  # type: ignore[no-untyped-call]
-        return total
+        from pyrite.train.collectives import total
+
+        return total(loss)
 
     def shared(self, parameter: torch.Tensor) -> torch.Tensor:
         """Return a parameter that no wrapper looks after; its gradient is the sum over the processes."""
         if self.size == 1:
             return parameter
-        shared: torch.Tensor = _Shared.apply(parameter)  # type: ignore[no-untyped-call]
-        return shared
+        from pyrite.train.collectives import shared
+
+        return shared(parameter)
 
 
 ALONE = Processes()
 """One process."""
-
-
-class _Gather(torch.autograd.Function):
-    @staticmethod
-    def forward(ctx: Any, vectors: torch.Tensor, counts: tuple[int, ...], rank: int) -> torch.Tensor:
-        ctx.counts, ctx.rank = counts, rank
-        # A collective wants the same shape everywhere.
-        padded = vectors.new_zeros(max(counts), vectors.shape[1])
-        padded[: len(vectors)] = vectors
-        received = [torch.empty_like(padded) for _ in counts]
-        distributed.all_gather(received, padded)
-        return torch.cat([part[:count] for part, count in zip(received, counts, strict=True)])
-
-    @staticmethod
-    def backward(ctx: Any, gradient: torch.Tensor) -> tuple[torch.Tensor, None, None]:
-        summed = gradient.contiguous()
-        distributed.all_reduce(summed)
-        start = sum(ctx.counts[: ctx.rank])
-        return summed[start : start + ctx.counts[ctx.rank]] * len(ctx.counts), None, None
-
-
-class _Total(torch.autograd.Function):
-    @staticmethod
-    def forward(ctx: Any, loss: torch.Tensor) -> torch.Tensor:
-        total = loss.detach().clone()
-        distributed.all_reduce(total)
-        return total
-
-    @staticmethod
-    def backward(ctx: Any, gradient: torch.Tensor) -> torch.Tensor:
-        return gradient
-
-
-class _Shared(torch.autograd.Function):
-    @staticmethod
-    def forward(ctx: Any, parameter: torch.Tensor) -> torch.Tensor:
-        return parameter.view_as(parameter)
-
-    @staticmethod
-    def backward(ctx: Any, gradient: torch.Tensor) -> torch.Tensor:
-        summed = gradient.clone()
-        distributed.all_reduce(summed)
-        return summed

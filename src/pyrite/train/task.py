@@ -10,6 +10,7 @@ from pyrite.train.batches import BatchPlan
 from pyrite.train.checkpoint import Checkpoints
 from pyrite.train.examples import Examples
 from pyrite.train.job import Dev, TrainingJob
+from pyrite.train.processes import ALONE, Processes
 from pyrite.train.progress import Progress
 from pyrite.train.trackers import Trackers
 
@@ -31,6 +32,7 @@ class TrainingTask:
         identity: A hash of all that the result depends on.
         patience: Epochs without a gain on dev that end the training, or None.
         trackers: Are told of each step.
+        processes: Those that train together, as this one sees them.
     """
 
     model: Path
@@ -43,6 +45,7 @@ class TrainingTask:
     identity: str
     patience: int | None
     trackers: Trackers
+    processes: Processes = ALONE
 
     @property
     def checkpoints(self) -> Checkpoints:
@@ -56,10 +59,18 @@ class TrainingTask:
             automatic: What "auto" stands for.
 
         Raises:
-            ModelError: The job names a GPU and there is none.
+            ModelError: The job names a GPU and there is none, or another device than the launcher gave.
         """
         import torch
 
+        given = self.processes.device
+        if given is not None:
+            if self.job.device not in {"auto", given, given.partition(":")[0]}:
+                raise ModelError(
+                    f"device {self.job.device!r}: the launcher gave this process {given!r}; set device: auto, and say "
+                    "where to train to the launcher (accelerate launch --cpu)"
+                )
+            return given
         device = automatic if self.job.device == "auto" else self.job.device
         if device != "cpu" and not torch.cuda.is_available():
             raise ModelError(f"device {device!r}: there is no GPU that torch can use here; set device: cpu")
@@ -67,12 +78,17 @@ class TrainingTask:
 
     def begin(self) -> tuple[Progress, Path | None]:
         """Return the progress to go on from and its checkpoint: the newest whole one, or None for the start."""
+        found = self._resume() if self.processes.first else (Progress(), None)
+        progress, newest = self.processes.same(found)
+        if self.processes.first and not self.is_done(progress):
+            self.trackers.start(progress)
+        return progress, newest
+
+    def _resume(self) -> tuple[Progress, Path | None]:
         newest = self.checkpoints.newest()
         progress = Progress() if newest is None else Progress.read(newest)
         if newest is None and self.dev is not None:
             progress.note_epoch(self.plan, 0, self.dev(self.model))
-        if not self.is_done(progress):
-            self.trackers.start(progress)
         return progress, newest
 
     def is_done(self, progress: Progress) -> bool:
@@ -84,7 +100,12 @@ class TrainingTask:
         return step % self.job.checkpoint_steps == 0 or self.plan.ends_epoch(step) is not None
 
     def close_step(self, progress: Progress) -> None:
-        """Tell the job of a step that is done, of the checkpoint where one was due, and drop the old ones."""
+        """Tell the job of a step that is done, of the checkpoint where one was due, and drop the old ones.
+
+        Of several processes, the first one does.
+        """
+        if not self.processes.first:
+            return
         self.trackers.follow(progress, len(self.plan.batches[progress.step - 1]))
         if self.job.on_step is not None:
             self.job.on_step(progress.step, self.plan.steps)

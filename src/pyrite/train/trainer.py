@@ -14,6 +14,8 @@ from pyrite.train.card import CardFacts, write_card
 from pyrite.train.examples import resolve
 from pyrite.train.guide import with_guide
 from pyrite.train.job import Dev, TrainingJob, TrainingResult, TrainingTexts
+from pyrite.train.launched import call_for, carry_out, take_part
+from pyrite.train.processes import Processes
 from pyrite.train.settings import StaticTrainer, TransformerTrainer
 from pyrite.train.task import TrainingTask
 from pyrite.train.trackers import Trackers, check_trackers
@@ -38,6 +40,9 @@ def train(
     Without `dev` it is the last epoch. A call that was cut off at any instant continues when it is made again with
     the same arguments, and ends with the same weights as one that was not, bit by bit on a processor.
 
+    Where a launcher started several processes, each calls this. They train what the first one's arguments say, on equal
+    shares of each batch; the first one writes files, measures and reports.
+
     Args:
         model: The folder of a sentence-transformers model; it is only read.
         training_set: One group for each query.
@@ -59,6 +64,9 @@ def train(
         ModelError: The folder holds no model of the settings' type, the working folder belongs to another training,
             or the loss stopped being a number.
     """
+    processes = Processes.join()
+    if not processes.first:
+        return take_part(processes)
     _check(training_set, settings, prompts)
     check_trackers(job.trackers)
     if settings.patience is not None and dev is None:
@@ -89,23 +97,15 @@ def train(
         identity=name,
         patience=settings.patience,
         trackers=Trackers(job.trackers, (job.trackers_folder or job.workdir / "trackers") / name[:12], given),
+        processes=processes,
     )
+    call_for(task, settings)
     try:
-        result = _train(task, settings)
+        result = carry_out(task, settings)
     finally:
         task.trackers.close()
     write_card(CardFacts(model, training_set, texts, given, prompts, measured=dev is not None), result)
     return result
-
-
-def _train(task: TrainingTask, settings: StaticTrainer | TransformerTrainer) -> TrainingResult:
-    if isinstance(settings, StaticTrainer):
-        from pyrite.train.static import train_static
-
-        return train_static(task, settings)
-    from pyrite.train.biencoder import train_biencoder
-
-    return train_biencoder(task, settings)
 
 
 def _check(training_set: TrainingSet, settings: StaticTrainer | TransformerTrainer, prompts: Mapping[str, str]) -> None:

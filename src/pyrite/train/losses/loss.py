@@ -45,13 +45,14 @@ class Loss(Settings):
         """Return what is worth knowing of a batch, in the mean over the queries in view, for a log.
 
         It is called without gradients. `positive-cosine` and, where there are mined negatives, `negative-cosine` say
-        how hard the negatives are.
+        how hard the negatives are; `known-share` says which share of the documents beside the own positive is left out
+        as known positives.
         """
         from pyrite.train.losses.similarity import own_cosines
 
         cosines, there = own_cosines(batch)
         mined = cosines[:, 1:][there[:, 1:]]
-        facts = {"positive-cosine": float(cosines[:, 0].mean())}
+        facts = {"positive-cosine": float(cosines[:, 0].mean()), "known-share": _known_share(batch)}
         return facts | ({"negative-cosine": float(mined.mean())} if len(mined) else {})
 
     def wants(self) -> frozenset[Want]:
@@ -61,3 +62,10 @@ class Loss(Settings):
     def positives_together(self) -> int:
         """Return how many positives of a query it looks at together, at most."""
         return 1
+
+
+def _known_share(batch: LossBatch) -> float:
+    """Return the share of known positives among the documents beside each query's own."""
+    there, seen = batch.candidates, batch.known[batch.view]
+    others = len(seen) * (int(there.sum()) - 1)
+    return (int((seen & there).sum()) - len(seen)) / others if others else 0.0

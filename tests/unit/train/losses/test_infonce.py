@@ -195,6 +195,14 @@ def test_a_temperature_to_be_learnt_stays_above_the_lowest() -> None:
 
 def test_facts_tell_cosines_and_temperature() -> None:
     facts = InfoNCE(learn_temperature=True).facts(LossBatch.of(QUERIES, POSITIVES, NEGATIVES))
-    assert facts == pytest.approx({"positive-cosine": 1.0, "negative-cosine": 0.0, "temperature": 0.05})
+    known = {"positive-cosine": 1.0, "known-share": 0.0}
+    assert facts == pytest.approx({**known, "negative-cosine": 0.0, "temperature": 0.05})
     padded = LossBatch.of(QUERIES, POSITIVES, NEGATIVES, present=torch.zeros(2, 1, dtype=torch.bool))
-    assert InfoNCE().facts(padded) == pytest.approx({"positive-cosine": 1.0})
+    assert InfoNCE().facts(padded) == pytest.approx(known)
+
+
+def test_facts_tell_the_share_of_known_positives() -> None:
+    # Beside its own positive a query meets three documents; the first query knows one of them.
+    known = torch.tensor([[True, False, True, False], [False, True, False, False]])
+    facts = InfoNCE().facts(LossBatch.of(QUERIES, POSITIVES, NEGATIVES, known=known))
+    assert facts["known-share"] == pytest.approx(1 / 6)

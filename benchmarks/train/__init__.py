@@ -1,0 +1,1 @@
+"""Training beside sentence-transformers' trainer: one module a question."""
