@@ -82,3 +82,12 @@ def trained_cross_encoder() -> Path:
     if not (folder / "training.json").is_file():
         pytest.skip(f"needs the cross-encoder in {folder}; run: make cross-encoder")
     return folder
+
+
+@pytest.fixture(scope="session")
+def smollm2() -> Path:
+    """Give the folder of SmolLM2-135M-Instruct; skip the test where it is absent."""
+    given = os.environ.get("PYRITE_SMOLLM2")
+    if given is None or not (Path(given) / "config.json").is_file():
+        pytest.skip("needs SmolLM2-135M-Instruct as transformers loads it; set PYRITE_SMOLLM2 to its folder")
+    return Path(given)
