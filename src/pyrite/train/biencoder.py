@@ -8,6 +8,7 @@ from a whole one.
 
 from __future__ import annotations
 
+import dataclasses
 import random
 import shutil
 from collections.abc import Iterator
@@ -43,7 +44,7 @@ from pyrite.train.job import TrainingResult
 from pyrite.train.learnt import Learnt
 from pyrite.train.progress import Progress, StepNumbers
 from pyrite.train.quiet import hidden_bars
-from pyrite.train.settings import TransformerTrainer
+from pyrite.train.settings import LoraSettings, TransformerTrainer
 from pyrite.train.task import TrainingTask
 from pyrite.train.text_batches import BatchLoss, Collator
 
@@ -60,6 +61,8 @@ def train_biencoder(task: TrainingTask, settings: TransformerTrainer) -> Trainin
 
 
 def _train(task: TrainingTask, settings: TransformerTrainer) -> TrainingResult:
+    if settings.lora is not None and any(task.model.rglob("adapter_config.json")):
+        task = _on_whole_model(task, settings.lora)
     model = _load(task, settings)
     progress, checkpoint = task.begin()
     if not task.is_done(progress):
@@ -91,6 +94,24 @@ def _load(task: TrainingTask, settings: TransformerTrainer) -> SentenceTransform
     if settings.gradient_checkpointing:
         checkpoint_activations(model)
     return model
+
+
+def _on_whole_model(task: TrainingTask, lora: LoraSettings) -> TrainingTask:
+    """Return the task on a whole model, where the untrained one is adapters: new ones cannot stand on those."""
+    if lora.export == "adapter":
+        raise ModelError(
+            f"{task.model}: holds adapters of another model, and exported ones have to stand on a whole one; set "
+            "`export: merged` in lora, or start from a whole model"
+        )
+    whole, partial = task.job.workdir / "whole-model", task.job.workdir / "whole-model.partial"
+    if task.processes.first and not whole.is_dir():
+        shutil.rmtree(partial, ignore_errors=True)
+        write_merged(_open(task, task.model, "cpu"), partial)
+        if code_allowed(task.model):
+            allow_code(partial)
+        partial.rename(whole)
+    task.processes.wait()
+    return dataclasses.replace(task, model=whole)
 
 
 def _open(task: TrainingTask, folder: Path, device: str, dtype: torch.dtype = torch.float32) -> SentenceTransformer:

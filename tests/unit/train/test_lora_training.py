@@ -27,6 +27,7 @@ from pyrite.train import LoraSettings, TrainingJob, TrainingResult, TrainingText
 from .conftest import WORDS
 
 LORA = LoraSettings(rank=4, alpha=8, dropout=0.1)
+MINI_BATCHES: dict[str, dict[str, Any]] = {"at once": {}, "by 64 tokens": {"mini_batch_tokens": 64}}
 PLAIN = TransformerTrainer(batch_size=8, epochs=1, learning_rate=1e-2, lora=LORA)
 
 
@@ -221,8 +222,27 @@ def test_dev_sees_the_adapters(run: Run, texts: TrainingTexts) -> None:
 def test_training_goes_on_from_an_exported_adapter(
     exported: dict[str, TrainingResult], run: Run, texts: TrainingTexts
 ) -> None:
-    one, other = (run(f"from {name}", model=result.folder).folder for name, result in exported.items())
+    seen: list[np.ndarray] = []
+
+    def dev(folder: Path) -> float:
+        seen.append(vectors(folder, texts))
+        return float(len(seen))
+
+    one, other = (run(f"from {name}", model=result.folder, dev=dev).folder for name, result in exported.items())
     assert np.allclose(vectors(one, texts), vectors(other, texts), rtol=0, atol=1e-3)
+    assert np.allclose(seen[0], vectors(exported["adapter"].folder, texts), rtol=0, atol=1e-5)
+    assert np.allclose(seen[1], vectors(one, texts), rtol=0, atol=1e-5)
+
+
+def test_adapters_are_not_exported_on_adapters(exported: dict[str, TrainingResult], run: Run) -> None:
+    with pytest.raises(ModelError, match=r"holds adapters of another model.*set `export: merged`"):
+        run("on adapters", with_lora(export="adapter"), model=exported["adapter"].folder)
+
+
+def test_mini_batches_give_the_same_adapters(run: Run) -> None:
+    still = with_lora(dropout=0.0)
+    whole, cached = (weights(run(name, still, **job).folder) for name, job in MINI_BATCHES.items())
+    assert 0 < distance(whole, cached) < 1e-4
 
 
 def test_without_peft_the_extra_is_named(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
