@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from pyrite.data import ScoreKind
 from pyrite.errors import SearchError
-from pyrite.search.dense import exact, exact_kernels, panel_kernels, threshold
+from pyrite.search.dense import exact, exact_kernels, panel_kernels, rounding_kernels, threshold
 from pyrite.search.dense.embeddings import Embeddings, write_head
 from pyrite.search.dense.exact import exact_search, pair_scores
 from pyrite.search.dense.threads import Team
@@ -171,6 +171,31 @@ def test_every_exact_score_lies_between_its_bounds(
         assert (kept.upper[query] >= shifted[query, rows]).all()
 
 
+@settings(max_examples=60, deadline=None)
+@given(seed=st.integers(0, 2**32 - 1), dimension=st.integers(1, 500), magnitude=st.integers(-120, 120))
+def test_lengths_measured_in_float32_are_not_below_the_true_ones(seed: int, dimension: int, magnitude: int) -> None:
+    """Also where squares leave the range of float32 on either side, and where components cancel each other."""
+    generator = np.random.default_rng(seed)
+    centre = (generator.standard_normal(dimension, dtype=np.float32) * np.float32(2.0**magnitude)).astype(np.float64)
+    spread = np.float32(2.0 ** (magnitude - generator.integers(0, 22)))
+    documents = centre.astype(np.float32) + generator.standard_normal((5, dimension), dtype=np.float32) * spread
+    block = threshold._empty_block(5, dimension, np.int8)
+    rounding_kernels.quantise_rows(documents, centre, block, 0, (0, 5))
+    exact_left = documents.astype(np.longdouble) - centre
+    lost = exact_left - block.rows * block.scales[:, None].astype(np.longdouble)
+    norms, residuals = np.sqrt((exact_left**2).sum(axis=1)), np.sqrt((lost**2).sum(axis=1))
+    # What is far from 1 is measured in float64, which rounds to nearest, and against steps rounded to float32.
+    nearest = np.where((norms > 2.0**-29) & (norms < 2.0**49), 0, 1e-7 * norms + 2.0**-140)
+    assert (block.norms >= norms * (1 - 1e-14)).all()
+    assert (block.residuals >= residuals * (1 - 1e-14) - nearest).all()
+    assert (block.norms <= norms * 1.0001).all()
+    assert (block.residuals <= residuals + 1e-4 * norms).all()
+    if magnitude < 55:
+        wanted = exact_left @ centre
+        error = rounding_kernels.offset_error(centre) * norms + 2.0**-24 * np.abs(wanted) + 2.0**-126
+        assert (np.abs(block.offsets - wanted) <= error).all()
+
+
 @each_precision
 def test_the_bound_is_not_idle(tmp_path: Path, precision: RoughPrecision) -> None:
     """Few more survive than are wanted, also in a cone: the centre is what makes that so."""
@@ -189,7 +214,8 @@ def test_the_bound_is_not_idle(tmp_path: Path, precision: RoughPrecision) -> Non
     make=st.sampled_from(DATA),
     precision=st.sampled_from(PRECISIONS),
     shard_size=st.integers(100, 1500),
-    block=st.integers(64, 2000),
+    panels=st.integers(2, 60),
+    rounded=st.integers(1, 4),
     queries=st.integers(1, 5),
     depth=st.integers(1, 30),
 )
@@ -199,7 +225,8 @@ def test_neither_blocks_nor_shards_change_a_result(  # noqa: PLR0917
     make: Callable[..., np.ndarray],
     precision: RoughPrecision,
     shard_size: int,
-    block: int,
+    panels: int,
+    rounded: int,
     queries: int,
     depth: int,
 ) -> None:
@@ -209,7 +236,8 @@ def test_neither_blocks_nor_shards_change_a_result(  # noqa: PLR0917
     ties = generator.permutation(len(documents))
     with pytest.MonkeyPatch.context() as monkeypatch:
         only(precision, monkeypatch)
-        monkeypatch.setattr(threshold, "_DOCUMENT_BLOCK", block)
+        monkeypatch.setattr(threshold, "_DOCUMENT_BLOCK", 32 * panels)
+        monkeypatch.setattr(threshold, "_ROUNDED_BLOCK", 32 * panels * rounded)
         monkeypatch.setattr(exact, "_QUERY_BLOCK", 2)
         hits = exact_search(asked, store(documents, tmp_path_factory.mktemp("shards"), shard_size), depth, ties)
     check(hits, asked, documents, depth, ties)
@@ -381,6 +409,23 @@ def test_a_team_covers_everything_once() -> None:
     with Team() as team:
         team.share(1000, lambda part: seen.extend(range(*part)))
     assert sorted(seen) == list(range(1000))
+
+
+def test_an_error_in_a_part_comes_out_once_all_parts_are_done() -> None:
+    for failing in (0, 500):
+        done: list[int] = []
+
+        def run(part: tuple[int, int], failing: int = failing, done: list[int] = done) -> None:
+            if part[0] == failing:
+                raise ValueError(f"from {failing}")
+            time.sleep(0.05)
+            done.append(part[0])
+
+        with Team() as team:
+            team.size = 2
+            with pytest.raises(ValueError, match=f"from {failing}"):
+                team.share(1000, run)
+            assert done == [500 - failing]
 
 
 def test_no_part_of_a_team_is_too_small() -> None:

@@ -27,7 +27,7 @@ def test_products_are_those_of_integers(seed: int, dimension: int, documents: in
     vectors = generator.standard_normal((documents, dimension), dtype=np.float32)
     panels = panel_kernels.empty_panels(steps, documents)
     plain, laid_out = (threshold._empty_block(documents, dimension, np.int8) for _ in range(2))
-    centre = generator.standard_normal(dimension)
+    centre = generator.standard_normal(dimension, dtype=np.float32).astype(np.float64)
     rounding_kernels.quantise_rows(vectors, centre, plain, 0, (0, documents))
     cut = min(cut, documents)
     # In two calls, as from two shards, and the second by two threads.

@@ -82,8 +82,10 @@ def quantise_panels(
     padded = np.zeros(panels.documents.shape[1] * _GROUP, np.int8)
     groups = padded.view(np.uint32)
     for i in range(at + part[0], at + part[1]):
-        panel, lane = panels.documents[i // PANEL], i % PANEL
-        padded[:dimension] = prepared.rows[i]
+        panel, lane, row = panels.documents[i // PANEL], i % PANEL, prepared.rows[i]
+        # Written out, since an assignment of slices goes byte by byte.
+        for j in range(dimension):
+            padded[j] = row[j]
         for group in range(len(groups)):
             panel[group, lane] = groups[group] ^ _SIGNS
 

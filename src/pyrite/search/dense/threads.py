@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 from itertools import pairwise
 from types import TracebackType
 
@@ -52,7 +52,15 @@ class Team:
         if parts == 1:
             run((0, count))
         else:
-            list(self._pool.map(run, pairwise(cuts)))
+            # The caller does a part itself: a thread fewer to wake, and to wait for.
+            *others, own = pairwise(cuts)
+            begun = [self._pool.submit(run, part) for part in others]
+            try:
+                run(own)
+            finally:
+                wait(begun)
+            for other in begun:
+                other.result()
 
 
 def _processors() -> int:

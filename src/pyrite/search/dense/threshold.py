@@ -37,7 +37,10 @@ _Search = Callable[["Prepared", int, "Survivors", int, "Part"], None]
 _Multiply = Callable[[np.ndarray, "Part", np.ndarray], None]
 """Writes the products of a part of the queries and these rows to these rows of a matrix."""
 
+# Documents whose products are looked at together; a multiple of the documents of a panel.
 _DOCUMENT_BLOCK = 4096
+# Documents rounded at once where their products need no room of their own: threads wait for one another less often.
+_ROUNDED_BLOCK = 4 * _DOCUMENT_BLOCK
 # torch computes products of very few rows by other code, whose order of rounding is not known.
 _LEAST_ROWS = 64
 _CENTRE_SAMPLE = 4096
@@ -111,6 +114,7 @@ class _Side:
         dtype: What to.
         centre: What is taken off them before, float64.
         lengths: Of the queries less the centre, float64.
+        block: How many documents are rounded at once.
         tile: How many queries are multiplied at once: each part starts at a multiple of it.
     """
 
@@ -119,6 +123,7 @@ class _Side:
     dtype: type
     centre: np.ndarray
     lengths: np.ndarray
+    block: int
     tile: int = 1
 
 
@@ -131,32 +136,43 @@ def _int8_side(queries: np.ndarray, centre: np.ndarray) -> _Side:
         queries, centre, _error_bound(queries, block.residuals, block.scales * _lengths(block.rows), centre, 0.0)
     )
     if panel_kernels.offered():
-        panels = panel_kernels.empty_panels(block.rows, _DOCUMENT_BLOCK)
+        panels = panel_kernels.empty_panels(block.rows, _ROUNDED_BLOCK)
         search, tile = _panel_search(panels, block.scales, exact, bound), panel_kernels.QUERY_TILE
-        return _Side(search, partial(panel_kernels.quantise_panels, panels), np.int8, centre, block.norms, tile)
+        prepare = partial(panel_kernels.quantise_panels, panels)
+        return _Side(search, prepare, np.int8, centre, block.norms, _ROUNDED_BLOCK, tile)
     search = _scanned(_int8_multiply(block.rows), _Room(len(queries), np.int32), block.scales, exact, bound)
-    return _Side(search, rounding_kernels.quantise_rows, np.int8, centre, block.norms)
+    return _Side(search, rounding_kernels.quantise_rows, np.int8, centre, block.norms, _DOCUMENT_BLOCK)
 
 
 def _closer(queries: np.ndarray, centre: np.ndarray, bound: ErrorBound) -> tuple[np.ndarray, ErrorBound]:
     """Return the queries less the centre, in float32, and the bound with the error of scores by them as well."""
+    from pyrite.search.dense import rounding_kernels
+
     exact = queries.astype(np.float64) - centre
     single = np.clip(exact, -_LARGEST, _LARGEST).astype(np.float32)
     summation = 2 * (queries.shape[1] + 8) * _ROUNDOFF_32
     close = _error_bound(queries, _lengths(exact - single), _lengths(single), centre, summation)
     constant = np.maximum(bound.constant, close.constant)
-    bound = bound._replace(close_per_norm=close.per_norm, close_per_residual=close.per_residual, constant=constant)
-    return single, bound
+    offset = rounding_kernels.offset_error(centre)
+    return single, bound._replace(
+        per_norm=bound.per_norm + offset,
+        close_per_norm=close.per_norm + offset,
+        close_per_residual=close.per_residual,
+        constant=constant,
+    )
 
 
 def _panel_search(panels: Panels, scales: np.ndarray, queries: np.ndarray, bound: ErrorBound) -> _Search:
-    from pyrite.search.dense import scan_kernels
+    from pyrite.search.dense import panel_kernels, scan_kernels
 
     own = _OwnRoom(panels)
 
     def search(documents: Prepared, first: int, kept: Survivors, depth: int, part: Part) -> None:
-        rough = scan_kernels.RoughScores(own.products, scales, documents, first, queries)
-        scan_kernels.scan_panels(panels, rough, bound, kept, depth, part)
+        for start in range(0, len(documents.norms), _DOCUMENT_BLOCK):
+            some = type(documents)(*(column[start : start + _DOCUMENT_BLOCK] for column in documents))
+            here = panels._replace(documents=panels.documents[start // panel_kernels.PANEL :])
+            rough = scan_kernels.RoughScores(own.products, scales, some, first + start, queries)
+            scan_kernels.scan_panels(here, rough, bound, kept, depth, part)
 
     return search
 
@@ -169,8 +185,7 @@ class _OwnRoom(threading.local):
     """
 
     def __init__(self, panels: Panels) -> None:
-        documents = panels.documents.shape[0] * panels.documents.shape[2]
-        self.products: np.ndarray = np.empty((panels.queries.shape[2], documents), np.int32)
+        self.products: np.ndarray = np.empty((panels.queries.shape[2], _DOCUMENT_BLOCK), np.int32)
 
 
 def _int8_multiply(rounded: np.ndarray) -> _Multiply:
@@ -209,7 +224,7 @@ def _bf16_side(queries: np.ndarray, centre: np.ndarray) -> _Side:
     search = _scanned(
         multiply, _Room(len(padded), np.uint16), ones, queries[:0], bound._replace(relative=_OUTPUT_ERROR)
     )
-    return _Side(search, rounding_kernels.halve_rows, np.uint16, centre, _lengths(exact))
+    return _Side(search, rounding_kernels.halve_rows, np.uint16, centre, _lengths(exact), _DOCUMENT_BLOCK)
 
 
 def _fp32_side(queries: np.ndarray, centre: np.ndarray) -> _Side:
@@ -227,7 +242,7 @@ def _fp32_side(queries: np.ndarray, centre: np.ndarray) -> _Side:
     bound = _error_bound(queries, np.zeros_like(lengths), lengths, centre, share / (1 - share))
     ones = np.ones(len(queries), dtype=np.float32)
     search = _scanned(multiply, _Room(len(queries), np.float32), ones, queries[:0], bound)
-    return _Side(search, rounding_kernels.copy_rows, np.float32, centre, lengths)
+    return _Side(search, rounding_kernels.copy_rows, np.float32, centre, lengths, _DOCUMENT_BLOCK)
 
 
 def _scanned(multiply: _Multiply, products: _Room, scales: np.ndarray, exact: np.ndarray, bound: ErrorBound) -> _Search:
@@ -309,15 +324,15 @@ def _error_bound(
 
 def _prepared_blocks(embeddings: Embeddings, side: _Side, team: Team) -> Iterator[tuple[int, Prepared]]:
     """Yield (first row, documents) in blocks that do not depend on the shards; each replaces the one before."""
-    block = _empty_block(_DOCUMENT_BLOCK, embeddings.dimension, side.dtype)
+    block = _empty_block(side.block, embeddings.dimension, side.dtype)
     filled = 0
     for start, shard in embeddings.blocks():
         at = 0
         while at < len(shard):
-            taken = min(len(shard) - at, _DOCUMENT_BLOCK - filled)
+            taken = min(len(shard) - at, side.block - filled)
             team.share(taken, partial(side.prepare, np.asarray(shard[at : at + taken]), side.centre, block, filled))
             at, filled = at + taken, filled + taken
-            if filled == _DOCUMENT_BLOCK:
+            if filled == side.block:
                 yield _cut(block, filled, start + at - filled)
                 filled = 0
     if filled:
@@ -356,7 +371,8 @@ def _sampled_centre(embeddings: Embeddings) -> np.ndarray:
     rows = np.unique(np.linspace(0, count - 1, min(count, _CENTRE_SAMPLE)).astype(np.int64))
     centre: np.ndarray = embeddings.rows(rows).mean(axis=0, dtype=np.float64)
     # A document that is no vector is reported by its row, when its block comes.
-    return np.where(np.isfinite(centre), centre, 0.0)
+    # As float32, so that what is left of a document is known to the last digit but one without float64.
+    return np.where(np.isfinite(centre), centre, 0.0).astype(np.float32).astype(np.float64)
 
 
 def _no_survivors(queries: int, room: int) -> Survivors:
