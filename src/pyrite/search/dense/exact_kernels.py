@@ -6,12 +6,14 @@ from typing import NamedTuple
 
 import numpy as np
 
-from pyrite.compiled import Part, compiled
+from pyrite.compiled import Part, compiled, fetch
 
 __all__ = ["Ranking", "offer_all", "pair_products", "rank_pairs"]
 
 _ROW_TILE = 64
 _LANES = 8
+# Pairs between asking for a document and reading it.
+_AHEAD = 4
 # Scores are given to nine digits.
 _SCALE = 1e9
 
@@ -71,6 +73,7 @@ def pair_products(
     """
     query_rows, document_rows = pairs
     for i in range(part[0], part[1]):
+        fetch(documents, document_rows[min(i + _AHEAD, part[1] - 1)])
         out[i] = _product(queries[query_rows[i]], documents[document_rows[i]])
 
 

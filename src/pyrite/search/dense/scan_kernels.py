@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from pyrite.compiled import Part, compiled, reordered
+from pyrite.compiled import Part, compiled, fetch, reordered
 from pyrite.search.dense.panel_kernels import QUERY_TILE, Panels, multiply_panels
 from pyrite.search.dense.rounding_kernels import Prepared
 
@@ -20,6 +20,8 @@ _GROWTH = 1.5
 # At most: a few find a floor that hardly more than the wanted reach, unless scores lie many magnitudes apart.
 _BISECTIONS = 40
 _HALF_BYTES = 2
+# Documents between asking for one and reading it.
+_AHEAD = 4
 
 
 class ErrorBound(NamedTuple):
@@ -211,7 +213,9 @@ def _scale_at(places: np.ndarray, row: np.ndarray, scales: np.ndarray, scale: np
 def _score_closer(places: np.ndarray, queries: np.ndarray, query: int, documents: Prepared, values: np.ndarray) -> None:
     """Score some documents by the query as it is: what rounding took off the documents alone is lost then."""
     rows = documents.rows
-    for i in places:
+    for place in range(len(places)):
+        fetch(rows, places[min(place + _AHEAD, len(places) - 1)])
+        i = places[place]
         total = np.float32(0)
         for j in range(queries.shape[1]):
             total += queries[query, j] * np.float32(rows[i, j])
