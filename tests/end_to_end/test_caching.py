@@ -22,6 +22,7 @@ HYBRID = {
     "teach",
     "export",
     "model-hybrid",
+    "model-taught",
     "embed-hybrid",
     *(f"{stage}-{split}-hybrid" for stage in ("search", "score") for split in ("dev", "test")),
     "choose",

@@ -73,7 +73,8 @@ def train(
         raise SettingsError(
             "patience: without dev there is no gain to wait for; give dev judgements, or patience: null"
         )
-    examples = resolve(training_set, texts, settings.negatives, settings.loss.positives_together())
+    negatives = settings.negatives if settings.loss.uses_mined() else 0
+    examples = resolve(training_set, texts, negatives, settings.loss.positives_together())
     check_wants(settings.loss, examples, texts.guide)
     identity = [
         settings,
@@ -111,7 +112,8 @@ def train(
 def _check(training_set: TrainingSet, settings: StaticTrainer | TransformerTrainer, prompts: Mapping[str, str]) -> None:
     if unknown := sorted(prompts.keys() - {"query", "document"}):
         raise SettingsError(f"prompts: unknown name {unknown[0]!r}; allowed: document, query")
-    mined = settings.negatives > 0 and any(group.negative_ids for group in training_set.rows())
+    wanted = settings.negatives > 0 and settings.loss.uses_mined()
+    mined = wanted and any(group.negative_ids for group in training_set.rows())
     if settings.batch_size == 1 and len(training_set) and not mined:
         raise SettingsError(
             "batch_size: 1 leaves nothing to contrast a query with, since no mined negatives are used; give a "

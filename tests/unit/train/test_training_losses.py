@@ -45,7 +45,7 @@ LOSSES: list[tuple[Loss, set[str]]] = [
     ),
     (Matryoshka(loss=LEARNING, dims=(8, 4)), {"temperature"}),
 ]
-COMMON = {"positive-cosine", "negative-cosine", "loss", "epoch-loss", "learning-rate", "gradient-norm"}
+COMMON = {"positive-cosine", "negative-cosine", "known-share", "loss", "epoch-loss", "learning-rate", "gradient-norm"}
 
 
 class Killed(BaseException):
@@ -82,7 +82,8 @@ def run(
 
     def call(loss: Loss, workdir: str = "work", groups: TrainingSet = taught, **changes: Any) -> TrainingResult:
         trainer, rate = (StaticTrainer, 0.05) if static else (TransformerTrainer, 1e-3)
-        settings = trainer(batch_size=8, epochs=2, learning_rate=rate, loss=loss)
+        size = changes.pop("batch_size", 8)
+        settings = trainer(batch_size=size, epochs=2, learning_rate=rate, loss=loss)
         guide = HashingEncoder() if "guide" in loss.wants() else None
         given = TrainingTexts(texts.corpus, texts.queries, changes.pop("guide", guide))
         job = TrainingJob(tmp_path / workdir, device="cpu", **changes)
@@ -104,7 +105,7 @@ def test_it_trains_and_tells_its_facts(
     run: Callable[..., TrainingResult], kind: str, loss: Loss, facts: set[str]
 ) -> None:
     result = run(loss)
-    assert names(result) == COMMON | facts
+    assert names(result) == (COMMON if loss.uses_mined() else COMMON - {"negative-cosine"}) | facts
     first, last = values(result, "epoch-loss")
     # Ten steps with dropout may hide what a random transformer learns.
     assert last < (first if kind == "static" else 1.1 * first)
@@ -157,6 +158,11 @@ def test_without_a_teacher_nothing_begins(
 ) -> None:
     with pytest.raises(DataError, match=r"wants a teacher's scores.*the stage teacher-scores"):
         run(loss, groups=training_set)
+
+
+def test_a_loss_without_use_for_mined_negatives_has_none_encoded(run: Callable[..., TrainingResult]) -> None:
+    with pytest.raises(SettingsError, match="leaves nothing to contrast"):
+        run(DebiasedContrastive(), batch_size=1)
 
 
 def test_margins_are_enough_for_margin_mse(run: Callable[..., TrainingResult]) -> None:

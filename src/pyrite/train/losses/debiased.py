@@ -42,6 +42,10 @@ class _Debiased(TemperedLoss):
         _, others, least = self._terms(batch, self._tau(parameters))
         return super().facts(batch, parameters) | {"clamped-share": float((others < least).double().mean())}
 
+    def uses_mined(self) -> bool:
+        """Return False: the correction holds for negatives drawn at random alone."""
+        return False
+
     def _terms(self, batch: LossBatch, tau: torch.Tensor | float) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
         """Return ln pos, the estimate N_g and its bound, all divided by one number a query: shapes (R,)."""
         size = batch.size

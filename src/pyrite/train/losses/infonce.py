@@ -77,15 +77,16 @@ class InfoNCE(TemperedLoss):
         return batch.mean(losses)
 
     def _forward(self, batch: LossBatch, tau: torch.Tensor | float) -> torch.Tensor:
+        from torch.nn.functional import cross_entropy
+
         similarities = cosines(batch)
         logits = similarities / tau
         if self.weigh == "negatives" and batch.weights is not None:
             logits = logits + log_weights(batch)
         if self.hardness:
             logits = logits + self._penalty(batch, similarities.detach())
-        positive = logits.gather(1, batch.own_positive[:, None])
         kept = negatives(batch, own_only=self.candidates == "own").scatter_(1, batch.own_positive[:, None], True)
-        return logits.masked_fill(~kept, float("-inf")).logsumexp(dim=1) - positive[:, 0]
+        return cross_entropy(logits.masked_fill(~kept, float("-inf")), batch.own_positive, reduction="none")
 
     def _penalty(self, batch: LossBatch, similarities: torch.Tensor) -> torch.Tensor:
         """Return ln h_in: shape (R, C)."""

@@ -63,6 +63,10 @@ class Loss(Settings):
         """Return how many positives of a query it looks at together, at most."""
         return 1
 
+    def uses_mined(self) -> bool:
+        """Say whether it looks at mined negatives; where not, they need not be encoded."""
+        return True
+
 
 def _known_share(batch: LossBatch) -> float:
     """Return the share of known positives among the documents beside each query's own."""

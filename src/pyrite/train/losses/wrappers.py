@@ -78,6 +78,10 @@ class SumOfLosses(Loss):
         """Return the most that any of the losses looks at."""
         return max(term.loss.positives_together() for term in self.terms)
 
+    def uses_mined(self) -> bool:
+        """Say whether any of the losses looks at mined negatives."""
+        return any(term.loss.uses_mined() for term in self.terms)
+
     def parameters(self) -> dict[str, float]:
         """Return what the losses learn, each name with the place of its loss before it, from 1."""
         return {
@@ -161,6 +165,10 @@ class Matryoshka(Loss):
     def positives_together(self) -> int:
         """Return what the loss looks at."""
         return self.loss.positives_together()
+
+    def uses_mined(self) -> bool:
+        """Say whether the loss looks at mined negatives."""
+        return self.loss.uses_mined()
 
     def parameters(self) -> dict[str, float]:
         """Return what the loss learns, one for all sizes."""
