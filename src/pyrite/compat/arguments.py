@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import importlib.util
 import logging
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
+from numbers import Integral, Real
 from typing import Any, Literal, get_args
 
 from pyrite.errors import ArgumentError
@@ -19,6 +21,9 @@ Shape = Literal["triplet", "n-tuple", "labeled-pair", "labeled-list"]
 
 # What FAISS can return for a query on a GPU. The search here has no such limit; the cap is part of the contract.
 _FAISS_GPU_DEPTH = 2048
+_ALWAYS = ("num_negatives", "range_min", "batch_size", "faiss_batch_size")
+_COUNTS = (*_ALWAYS, "range_max")
+_SCORES = ("max_score", "min_score", "absolute_margin", "relative_margin", "margin")
 _MAY_DISCARD = (
     "range_min", "range_max", "max_score", "min_score", "absolute_margin", "relative_margin", "margin",
     "sampling_strategy",
@@ -90,9 +95,7 @@ def resolve(given: dict[str, Any]) -> Arguments:
     """
     names = {field.name for field in fields(Arguments)}
     arguments = Arguments(**{name: value for name, value in given.items() if name in names})
-    if arguments.faiss_batch_size <= 0:
-        raise ArgumentError(f"faiss_batch_size wants a number from 1 up, got {arguments.faiss_batch_size}")
-    arguments = _with_shape(arguments)
+    arguments = _with_shape(_with_numbers(arguments))
     if arguments.output_format not in get_args(Shape):
         raise ArgumentError(f"output_format is one of {_listed(get_args(Shape))}, not {arguments.output_format!r}")
     if arguments.sampling_strategy not in {"top", "random"}:
@@ -103,6 +106,24 @@ def resolve(given: dict[str, Any]) -> Arguments:
     if arguments.num_negatives < 1:
         raise ArgumentError(f"num_negatives must be at least 1, got num_negatives={arguments.num_negatives}")
     return arguments
+
+
+def _with_numbers(arguments: Arguments) -> Arguments:
+    """Return the arguments with Python's own numbers in them: a file's header, for one, holds no others."""
+    numbers: dict[str, Any] = {}
+    for name in (*_COUNTS, *_SCORES):
+        value = getattr(arguments, name)
+        if value is None and name not in _ALWAYS:
+            continue
+        if name in _SCORES and (not isinstance(value, Real) or math.isnan(value)):
+            raise ArgumentError(f"{name} wants a number, got {value!r}")
+        if name in _COUNTS and not isinstance(value, Integral):
+            raise ArgumentError(f"{name} wants a whole number, got {value!r}")
+        numbers[name] = float(value) if name in _SCORES else int(value)
+    for name in ("batch_size", "faiss_batch_size"):
+        if numbers[name] <= 0:
+            raise ArgumentError(f"{name} wants a number from 1 up, got {numbers[name]}")
+    return replace(arguments, **numbers)
 
 
 def _with_shape(arguments: Arguments) -> Arguments:

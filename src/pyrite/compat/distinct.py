@@ -32,6 +32,7 @@ def distinct_texts(texts: list[str]) -> Distinct:
 
     Raises:
         TypeError: One is no text.
+        UnicodeEncodeError: One holds half of a surrogate pair.
     """
     digests = text_digests(texts)
     first = _first_of_equal(digests)
@@ -64,6 +65,6 @@ def _by_content(texts: list[str]) -> Distinct:
     """Do without hashes: slower, and under another key."""
     numbers: dict[str, int] = {}
     places = [numbers.setdefault(text, len(numbers)) for text in texts]
-    contents = [text.encode("utf-8", "surrogatepass") for text in numbers]
+    contents = [text.encode() for text in numbers]
     named = b"".join(b"%d:%b" % (len(content), content) for content in contents)
     return Distinct(list(numbers), np.array(places, dtype=np.int64), bytes_key(named))

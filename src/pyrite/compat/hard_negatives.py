@@ -138,6 +138,7 @@ def mine_hard_negatives(  # noqa: PLR0913, PLR0917
 def _mine(
     dataset: Dataset, model: Any, corpus: Iterable[str] | None, cross_encoder: Any, arguments: Arguments
 ) -> Dataset:
+    _check_dataset(dataset)
     if len(dataset) == 0:
         raise ArgumentError("the dataset is empty; give at least one pair of anchor and positive")
     tell = _tell if arguments.verbose else _keep_quiet
@@ -155,6 +156,16 @@ def _mine(
     if arguments.verbose:
         tell(lines(pairs, chosen, arguments, len(mined)))
     return mined
+
+
+def _check_dataset(dataset: Any) -> None:
+    from datasets import Dataset
+
+    if not isinstance(dataset, Dataset):
+        raise ArgumentError(
+            f"dataset: wants a datasets.Dataset, not a {type(dataset).__name__}; of a DatasetDict give one split, "
+            "dataset['train'], and make one of rows with Dataset.from_list(rows)"
+        )
 
 
 def _described(pairs: Pairs) -> Sequence[str]:

@@ -77,11 +77,8 @@ def read_pairs(dataset: Dataset, columns: Columns, corpus: Iterable[str] | None)
     queries = distinct_texts(anchors.texts)
     try:
         documents = distinct_texts(texts.texts)
-    except TypeError:
-        wrong = next(place for place, text in enumerate(given) if not isinstance(text, str))
-        raise ArgumentError(
-            f"corpus: wants texts, holds a {type(given[wrong]).__name__} as number {wrong + 1}"
-        ) from None
+    except (TypeError, UnicodeEncodeError):
+        raise _wrong_document(given) from None
     owner, position = queries.numbers[anchors.places()], documents.numbers[texts.places()]
     # The first of equal pairs stays; then by query, each one's positives in the order of the rows.
     _, first = np.unique(owner * len(documents.texts) + position, return_index=True)
@@ -97,6 +94,19 @@ def read_pairs(dataset: Dataset, columns: Columns, corpus: Iterable[str] | None)
         rows=len(owner),
         most=int(np.bincount(owner).max()),
     )
+
+
+def _wrong_document(corpus: list[Any]) -> ArgumentError:
+    """Return the error for the first document that is no text."""
+    for number, text in enumerate(corpus, start=1):
+        if not isinstance(text, str):
+            return ArgumentError(f"corpus: wants texts, holds a {type(text).__name__} as number {number}")
+        if any("\ud800" <= character <= "\udfff" for character in text):
+            return ArgumentError(
+                f"corpus: number {number} holds half of a surrogate pair, which no encoding of text can hold; decode "
+                "its bytes with errors='replace', or leave it out"
+            )
+    raise AssertionError("all documents are texts")
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ from pyrite.compat.distinct import distinct_texts
 from pyrite.compat.pairs import read_pairs
 from pyrite.errors import ArgumentError
 
-TEXTS = st.lists(st.text(alphabet="ab\u00e9\ud800", max_size=3), max_size=30)
+TEXTS = st.lists(st.text(alphabet="ab\u00e9\U00010437", max_size=3), max_size=30)
 
 
 @given(TEXTS)

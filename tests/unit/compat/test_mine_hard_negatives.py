@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from datasets import Dataset
+from datasets import Dataset, DatasetDict
 
 from pyrite.compat import cache as mining_cache
 from pyrite.compat import distinct, encoding, files, mine_hard_negatives, retrieval
@@ -273,6 +273,40 @@ class TestHostileInput:
             mine(HashedSentenceTransformer(), corpus=["a", 7])
         with pytest.raises(ArgumentError, match="corpus: wants a list of texts, not one text"):
             mine(HashedSentenceTransformer(), corpus="iron rusts")
+
+    def test_half_of_a_surrogate_pair_is_named(self) -> None:
+        with pytest.raises(ArgumentError, match="corpus: number 2 holds half of a surrogate pair"):
+            mine(HashedSentenceTransformer(), corpus=["iron", "tin \ud800"])
+
+    @pytest.mark.parametrize(
+        ("options", "said"),
+        [
+            ({"num_negatives": 2.5}, "num_negatives wants a whole number, got 2.5"),
+            ({"num_negatives": None}, "num_negatives wants a whole number, got None"),
+            ({"range_max": "9"}, "range_max wants a whole number, got '9'"),
+            ({"absolute_margin": "0.1"}, "absolute_margin wants a number, got '0.1'"),
+            ({"max_score": float("nan")}, "max_score wants a number, got nan"),
+            ({"batch_size": 0}, "batch_size wants a number from 1 up, got 0"),
+        ],
+    )
+    def test_numbers_that_are_none(self, options: dict[str, Any], said: str) -> None:
+        with pytest.raises(ArgumentError, match=said):
+            mine(HashedSentenceTransformer(), **options)
+
+    def test_numpys_numbers_are_numbers(self) -> None:
+        options = {"num_negatives": np.int64(2), "range_max": np.int32(9), "absolute_margin": np.float32(0.1)}
+        assert mine(HashedSentenceTransformer(), **options) == mine(
+            HashedSentenceTransformer(), num_negatives=2, range_max=9, absolute_margin=float(np.float32(0.1))
+        )
+
+    @pytest.mark.parametrize(
+        "given",
+        [[{"anchor": "a", "positive": "b"}], PAIRS, DatasetDict(train=Dataset.from_dict(PAIRS)), None],
+        ids=["list", "dict", "splits", "none"],
+    )
+    def test_what_is_no_data_set(self, given: Any) -> None:
+        with pytest.raises(ArgumentError, match=r"dataset: wants a datasets\.Dataset, not a "):
+            mine_hard_negatives(given, HashedSentenceTransformer(), verbose=False)
 
     def test_an_error_is_pyrites_and_a_value_error(self) -> None:
         with pytest.raises(ValueError, match="sampling_strategy is 'top' or 'random'") as caught:
