@@ -205,7 +205,14 @@ def study(
             home = folder / f"{arm}-{seed}"
 
             def run(home: Path = home, arm: str = arm, loss: LossSettings = loss, seed: int = seed) -> QueryScores:
-                job = TrainingJob(home / "training", device=device, checkpoint_steps=20)
+                note = f"{arm}, seed {seed}: step %d of %d"
+                job = TrainingJob(
+                    home / "training",
+                    device=device,
+                    # Adapters are small: a checkpoint costs little beside a step.
+                    checkpoint_steps=5,
+                    on_step=lambda done, steps: _LOG.info(note, done, steps),
+                )
                 settings, prompts = plan.trainer(loss, seed), read_prompts(encoder).model_dump()
                 result = train(encoder, given.training_set, given.texts, settings, prompts=prompts, job=job)
                 result.log.save(home)

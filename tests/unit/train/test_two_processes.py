@@ -37,6 +37,7 @@ RUNS = {
     "plain": {"settings": SETTINGS},
     "cached": {"settings": SETTINGS, "mini_batch_tokens": 24},
     "lonely": {"settings": LONELY},
+    "adapters": {"settings": SETTINGS | {"learning_rate": 1e-2, "lora": {"rank": 4}}},
 }
 
 # argv: the folder of the inputs and of what comes out, the model, the runs as JSON.
