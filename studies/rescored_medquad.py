@@ -13,24 +13,21 @@ import logging
 import os
 from pathlib import Path
 
-import numpy as np
-import pyarrow as pa
-
-from pyrite.data import Comparison, Qrels, Run
+from pyrite.data import Comparison, Qrels
 from pyrite.data.collection import Collection
 from pyrite.data.formats.beir import read_beir
 from pyrite.eval import compare, evaluate
 from pyrite.models import CrossEncoderScorer
 from pyrite.models.protocols import PairScorer
-from pyrite.search import LexicalRetriever, Pairs
+from pyrite.search import LexicalRetriever
+from pyrite.search.reranking import rerank
 from pyrite.search.rescoring import TextPairScorer
 from pyrite.seeds import rng
 from studies.cross_encoder import FOLDER, ROOT
 
-__all__ = ["main", "measure", "reordered"]
+__all__ = ["main", "measure"]
 
 MEASURE = "nDCG@10"
-_BEST_FIRST = [("query_id", "ascending"), ("score", "descending"), ("doc_id", "descending")]
 _LOG = logging.getLogger("rescored-medquad")
 
 
@@ -50,24 +47,11 @@ def measure(
     drawn = set(rng(0, "rescored-queries").permutation(ids)[: queries or None].tolist())
     qrels = Qrels.from_rows(row for row in judged.rows() if row.query_id in drawn)
     bm25 = LexicalRetriever().build(collection.corpus).search(collection.queries.select(sorted(drawn)), depth)
-    pairs = Pairs(bm25.column("query_id").to_pylist(), bm25.column("doc_id").to_pylist())
-    scores = TextPairScorer(scorer, collection.corpus).score(collection.queries, pairs)
-    after = evaluate(reordered(bm25, scores), qrels, [MEASURE], system="rescored")
+    scored = rerank(bm25, collection.queries, TextPairScorer(scorer, collection.corpus), name="rescored", depth=depth)
+    after = evaluate(scored, qrels, [MEASURE])
     before = evaluate(bm25, qrels, [MEASURE], system="bm25")
     (compared,) = compare([after, before], [("rescored", "bm25")]).rows()
     return before.means()[MEASURE], after.means()[MEASURE], compared
-
-
-def reordered(run: Run, scores: np.ndarray) -> Run:
-    """Return a run in the order of other scores, one for each of its rows; ties by document id, descending."""
-    table = run.arrow.set_column(run.arrow.schema.get_field_index("score"), "score", pa.array(scores))
-    table = table.sort_by(_BEST_FIRST)
-    queries = table.column("query_id").combine_chunks().dictionary_encode().indices.to_numpy()
-    firsts = np.searchsorted(queries, queries)
-    ranks = pa.array(np.arange(len(queries)) - firsts + 1, pa.int32())
-    return Run(
-        table.set_column(table.schema.get_field_index("rank"), "rank", ranks).cast(run.arrow.schema), run.metadata
-    )
 
 
 def main() -> None:

@@ -20,6 +20,8 @@ RUN = ("run", "small.yaml", "--json", "--quiet")
 HYBRID = {
     "assemble-hybrid",
     "teach",
+    "train-cross",
+    "rerank",
     "export",
     "model-hybrid",
     "model-taught",

