@@ -16,7 +16,16 @@ from pyrite.models.adapters import merge_adapters
 from pyrite.seeds import rng
 from pyrite.train.settings import LoraSettings
 
-__all__ = ["add_adapter", "checkpoint_activations", "load_trained", "save_trained", "write_adapter", "write_merged"]
+__all__ = [
+    "adapt_network",
+    "add_adapter",
+    "checkpoint_activations",
+    "checkpoint_network",
+    "load_trained",
+    "save_trained",
+    "write_adapter",
+    "write_merged",
+]
 
 _FILE = "trained.safetensors"
 
@@ -35,10 +44,24 @@ def add_adapter(model: SentenceTransformer, settings: LoraSettings, seed: int) -
         MissingExtraError: peft is not installed.
         ModelError: The model has no transformer, or none of its layers is among the targets.
     """
-    peft = require("peft", "lora")
     network: Any = getattr(model[0], "model", None)
     if not hasattr(network, "add_adapter"):
         raise ModelError(f"lora: wants a transformer, and the model starts with a {type(model[0]).__name__}")
+    adapt_network(network, settings, seed)
+    for parameter in model.parameters():
+        if parameter.requires_grad:
+            # Beside frozen weights of 16 bits they would be of 16 bits too.
+            parameter.data = parameter.data.float()
+
+
+def adapt_network(network: Any, settings: LoraSettings, seed: int) -> None:
+    """Freeze a transformer of transformers and put adapters beside its linear layers; see `add_adapter`.
+
+    Raises:
+        MissingExtraError: peft is not installed.
+        ModelError: None of its layers is among the targets.
+    """
+    peft = require("peft", "lora")
     named = settings.targets
     config = peft.LoraConfig(
         task_type="FEATURE_EXTRACTION",
@@ -53,10 +76,6 @@ def add_adapter(model: SentenceTransformer, settings: LoraSettings, seed: int) -
             network.add_adapter(config)
         except ValueError as error:
             raise ModelError(f"lora: no adapters for this model ({error}); give `targets` that it has") from error
-    for parameter in model.parameters():
-        if parameter.requires_grad:
-            # Beside frozen weights of 16 bits they would be of 16 bits too.
-            parameter.data = parameter.data.float()
 
 
 def checkpoint_activations(model: SentenceTransformer) -> None:
@@ -65,7 +84,15 @@ def checkpoint_activations(model: SentenceTransformer) -> None:
     Raises:
         ModelError: The transformer cannot do so.
     """
-    network: Any = getattr(model[0], "model", None)
+    checkpoint_network(getattr(model[0], "model", None))
+
+
+def checkpoint_network(network: Any) -> None:
+    """Have a transformer of transformers do so; see `checkpoint_activations`.
+
+    Raises:
+        ModelError: It cannot.
+    """
     # Its name up to transformers 5.
     enable = getattr(network, "activation_checkpointing_enable", None) or network.gradient_checkpointing_enable
     try:

@@ -2,14 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 import numpy as np
 
 from pyrite.errors import DataError, SettingsError
 from pyrite.models.protocols import Encoder
 from pyrite.train.examples import Examples
-from pyrite.train.losses.loss import Loss
+from pyrite.train.losses.loss import Loss, Want
 
-__all__ = ["check_wants"]
+__all__ = ["check_wants", "lacks_teacher"]
+
+
+def lacks_teacher(wants: Collection[Want], examples: Examples) -> bool:
+    """Say whether a teacher's scores or margins are wanted and the training set carries them for no pair in use."""
+    scored = examples.teacher is not None and bool((np.isfinite(examples.teacher).sum(axis=1) > 1).any())
+    margins = scored or (examples.margins is not None and bool(np.isfinite(examples.margins).any()))
+    return ("teacher scores" in wants and not scored) or ("margins" in wants and not margins)
 
 
 def check_wants(loss: Loss, examples: Examples, guide: Encoder | None) -> None:
@@ -25,9 +34,7 @@ def check_wants(loss: Loss, examples: Examples, guide: Encoder | None) -> None:
         SettingsError: It wants a guide and there is none, or there is one that it has no use for.
     """
     wants = loss.wants()
-    scored = examples.teacher is not None and bool((np.isfinite(examples.teacher).sum(axis=1) > 1).any())
-    margins = scored or (examples.margins is not None and bool(np.isfinite(examples.margins).any()))
-    if ("teacher scores" in wants and not scored) or ("margins" in wants and not margins):
+    if lacks_teacher(wants, examples):
         raise DataError(
             "the loss wants a teacher's scores, and of no query does the training set carry those of two documents in "
             "use: let the stage teacher-scores add them, with negatives: 1 or more, or take a loss without a teacher, "

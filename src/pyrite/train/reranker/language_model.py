@@ -11,6 +11,8 @@ from pyrite.models.question import Frame, Question, single_tokens
 from pyrite.models.scorer_settings import YesNoSettings
 from pyrite.models.token_batches import Tokens
 from pyrite.models.yes_no import load_causal_model, log_odds, next_token_logits
+from pyrite.train.reranker.networks import forget_last_call, merged_copy
+from pyrite.train.settings import LoraSettings
 
 if TYPE_CHECKING:
     import torch
@@ -128,9 +130,22 @@ class LanguageModelNetwork:
         logits = next_token_logits(self._network, tokens, np.arange(len(tokens.lengths)), self._question.pad)
         return logits.float()
 
+    def adapt(self, settings: LoraSettings, seed: int) -> None:
+        """Freeze the weights and put adapters beside them; see `ScoringNetwork`."""
+        from pyrite.train.adapters import adapt_network
+
+        adapt_network(self._network, settings, seed)
+
+    def checkpoint_activations(self) -> None:
+        """Have the network compute its activations again; see `ScoringNetwork`."""
+        from pyrite.train.adapters import checkpoint_network
+
+        checkpoint_network(self._network)
+
     def save(self, folder: Path) -> None:
         """Write what `AutoModelForCausalLM` and `AutoTokenizer` load."""
-        self._network.save_pretrained(str(folder))
+        forget_last_call(self._tokenizer)
+        merged_copy(self._network).save_pretrained(str(folder))
         self._tokenizer.save_pretrained(str(folder))
 
 

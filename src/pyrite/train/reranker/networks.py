@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from pyrite.errors import ModelError
-from pyrite.models.scorer_settings import CrossEncoderSettings, YesNoSettings
+from pyrite.models.adapters import is_adapted, merge_adapters
+from pyrite.models.scorer_settings import CrossEncoderSettings
 from pyrite.seeds import derive_seed
+from pyrite.train.settings import LoraSettings
 
 if TYPE_CHECKING:
     import torch
 
-__all__ = ["CrossEncoderNetwork", "ScoringNetwork", "load_network"]
+__all__ = ["CrossEncoderNetwork", "ScoringNetwork", "forget_last_call", "merged_copy"]
 
 
 class ScoringNetwork(Protocol):
@@ -28,8 +31,19 @@ class ScoringNetwork(Protocol):
         """Return one logit for each (query text, document text), shape (len(pairs),), with its gradient."""
         ...
 
+    def adapt(self, settings: LoraSettings, seed: int) -> None:
+        """Freeze the weights, a head's apart, and put low-rank adapters beside them."""
+        ...
+
+    def checkpoint_activations(self) -> None:
+        """Have the network compute its activations again in the backward pass, not keep them."""
+        ...
+
     def save(self, folder: Path) -> None:
-        """Write the model as its scorer loads it, with its tokenizer, into a folder that is not there yet."""
+        """Write the model as its scorer loads it, with its tokenizer, into a folder that is not there yet.
+
+        Adapters are merged into what is written.
+        """
         ...
 
 
@@ -104,19 +118,44 @@ class CrossEncoderNetwork:
         logits: torch.Tensor = self._model(moved)["scores"].squeeze(-1)
         return logits
 
+    def adapt(self, settings: LoraSettings, seed: int) -> None:
+        """Freeze all but the head and put adapters beside the rest; see `ScoringNetwork`."""
+        from pyrite.train.adapters import adapt_network
+
+        network = self._model[0].model
+        adapt_network(network, settings, seed)
+        if getattr(self._model[0], "transformer_task", None) == "sequence-classification":
+            body = f"{network.base_model_prefix}."
+            for name, weights in network.named_parameters():
+                weights.requires_grad_(weights.requires_grad or not name.startswith(body))
+
+    def checkpoint_activations(self) -> None:
+        """Have the network compute its activations again; see `ScoringNetwork`."""
+        from pyrite.train.adapters import checkpoint_network
+
+        checkpoint_network(self._model[0].model)
+
     def save(self, folder: Path) -> None:
         """Write what `CrossEncoder(folder)` loads."""
-        self._model.save_pretrained(str(folder), create_model_card=False)
+        forget_last_call(self._model.tokenizer)
+        merged_copy(self._model).save_pretrained(str(folder), create_model_card=False)
 
 
-def load_network(start: CrossEncoderSettings | YesNoSettings, seed: int) -> ScoringNetwork:
-    """Return the model to start from, in 32 bits, on the processor.
+def forget_last_call(tokenizer: Any) -> None:
+    """Take out of a tokenizer how its last call cut and padded, which it would write into its file.
 
-    Raises:
-        ModelError: It cannot be loaded, or does not fit its type.
+    Each call says both anew, so that no text is read another way for it.
     """
-    if isinstance(start, CrossEncoderSettings):
-        return CrossEncoderNetwork.load(start, seed)
-    from pyrite.train.reranker.language_model import LanguageModelNetwork
+    backend = getattr(tokenizer, "backend_tokenizer", None)
+    if backend is not None:
+        backend.no_truncation()
+        backend.no_padding()
 
-    return LanguageModelNetwork.load(start)
+
+def merged_copy(model: Any) -> Any:
+    """Return the model itself, or where it has adapters a copy of it with them merged."""
+    if not is_adapted(model):
+        return model
+    copied = copy.deepcopy(model)
+    merge_adapters(copied)
+    return copied

@@ -178,19 +178,22 @@ class MarginMSE(Objective):
 class Distillation(Objective):
     """Kullback-Leibler divergence of the student's softmax over a query's documents from a teacher's.
 
-    With P = softmax(t / T) of the teacher's scores and Q = softmax(z / T) of the logits, both over the documents that
-    the teacher scored, the mean of T^2 sum P ln(P / Q) over the queries with two such documents or more.
+    With P = softmax(t / (t_f T)) of the teacher's scores and Q = softmax(z / T) of the logits, both over the documents
+    that the teacher scored, the mean of T^2 sum P ln(P / Q) over the queries with two such documents or more.
 
     References:
         - Hinton et al. 2015, arXiv 1503.02531, sec. 2: soft targets, T^2.
 
     Relations:
-        With all of the teacher's probability on the positive it is `Listwise`. Weights do not enter.
+        With all of the teacher's probability on the positive it is `Listwise`; for encoders the loss `kl` is the same.
+        Weights do not enter.
     """
 
     type: Literal["distillation"] = "distillation"
     temperature: float = Field(default=1.0, gt=0)
-    """T, of both; for a teacher that gives probabilities rather .02, as UniME-V2 has it, than 1."""
+    """T, which softens both sides."""
+    teacher_temperature: float = Field(default=1.0, gt=0)
+    """t_f, what makes the teacher's scores logits: 1 where they are, about .02 for probabilities (UniME-V2)."""
 
     def __call__(self, lists: ScoredLists) -> torch.Tensor:
         """Return the mean divergence; 0 where no query of the batch has two scored documents."""
@@ -201,7 +204,8 @@ class Distillation(Objective):
         if lists.teacher is None or not bool(rows.any()):
             return lists.kept.sum() * 0.0
         out = ~scored[rows]
-        wanted = (lists.teacher[rows].to(lists.logits.dtype).masked_fill(out, -torch.inf) / self.temperature).softmax(1)
+        scores = lists.teacher[rows].to(lists.logits.dtype) / (self.temperature * self.teacher_temperature)
+        wanted = scores.masked_fill(out, -torch.inf).softmax(1)
         found = (lists.kept[rows] / self.temperature).masked_fill(out, -torch.inf).log_softmax(1).masked_fill(out, 0.0)
         # xlogy is 0 at 0, where a plain product would be nan.
         divergence = torch.xlogy(wanted, wanted) - wanted * found

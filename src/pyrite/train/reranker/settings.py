@@ -8,6 +8,7 @@ from pydantic import Field
 
 from pyrite.train.reranker.objectives import ListwiseAndPairs, ObjectiveSettings
 from pyrite.train.schedule import Schedule
+from pyrite.train.settings import LoraSettings
 
 __all__ = ["RerankerTrainer"]
 
@@ -38,6 +39,12 @@ class RerankerTrainer(Schedule):
     """The arithmetic of the forward and backward pass; weights and optimiser stay in 32 bits."""
     max_length: int | None = Field(default=None, ge=8)
     """Tokens of query and document together, and kept in what is saved; what the start says, where empty."""
+    lora: LoraSettings | None = None
+    """Train low-rank adapters and freeze all else, a cross-encoder's head apart; they are merged into what is saved.
+    Adapters want a `learning_rate` some ten times higher, as 2e-4."""
+    gradient_checkpointing: bool = False
+    """Keep the activations of a layer's input alone and compute the others again: less memory, a third more time, the
+    same weights."""
     patience: int | None = Field(default=None, ge=1)
     """Epochs in a row without a gain on dev after which training ends; None does all epochs. The learning rate falls as
     if all were done."""

@@ -6,8 +6,6 @@ import shutil
 from collections.abc import Callable
 from pathlib import Path
 
-import numpy as np
-
 from pyrite.data import TrainingSet
 from pyrite.errors import DataError, SettingsError
 from pyrite.models.scorer_settings import CrossEncoderSettings, YesNoSettings
@@ -15,14 +13,15 @@ from pyrite.settings import canonical_hash
 from pyrite.train.batches import BatchPlan
 from pyrite.train.examples import Examples, resolve
 from pyrite.train.job import Dev, TrainingJob, TrainingResult, TrainingTexts
+from pyrite.train.reranker.language_model import LETTERS, LanguageModelNetwork
+from pyrite.train.reranker.networks import CrossEncoderNetwork, ScoringNetwork
 from pyrite.train.reranker.objectives import PairAndList
 from pyrite.train.reranker.settings import RerankerTrainer
 from pyrite.train.task import TrainingTask
 from pyrite.train.trackers import Trackers, check_trackers
+from pyrite.train.wants import lacks_teacher
 
 __all__ = ["train_reranker"]
-
-_LETTERS = 26
 
 
 def train_reranker(
@@ -101,13 +100,23 @@ def _train(
 ) -> TrainingResult:
     from pyrite.train.quiet import hidden_bars
     from pyrite.train.reranker.loop import run_training
-    from pyrite.train.reranker.networks import load_network
 
     with hidden_bars():
-        network = load_network(start, settings.seed)
+        network = _load(start, settings.seed)
         task.checkpoints.newest()  # where the folder is another training's, before anything is written
         _write_whole(network.save, task.model)
+        if settings.lora is not None:
+            network.adapt(settings.lora, settings.seed)
+        if settings.gradient_checkpointing:
+            network.checkpoint_activations()
         return run_training(task, settings, network)
+
+
+def _load(start: CrossEncoderSettings | YesNoSettings, seed: int) -> ScoringNetwork:
+    """Return the model to start from, in 32 bits, on the processor."""
+    if isinstance(start, CrossEncoderSettings):
+        return CrossEncoderNetwork.load(start, seed)
+    return LanguageModelNetwork.load(start)
 
 
 def _check(
@@ -120,11 +129,13 @@ def _check(
                 f"objective: pair-and-list asks a language model, and the start is of type {start.type!r}; give one of "
                 "type llm-yes-no, or another objective, such as type: listwise-and-pairs"
             )
-        if settings.negatives >= _LETTERS:
+        if settings.negatives >= len(LETTERS):
             raise SettingsError(
-                f"negatives: {settings.negatives}: pair-and-list names the documents of a list by the {_LETTERS} "
-                f"letters, so {_LETTERS - 1} negatives at most"
+                f"negatives: {settings.negatives}: pair-and-list names the documents of a list by the {len(LETTERS)} "
+                f"letters, so {len(LETTERS) - 1} negatives at most"
             )
+    if settings.lora is not None and settings.lora.export == "adapter":
+        raise SettingsError("lora.export: a reranker is saved merged, so that any scorer loads it; leave it out")
     if settings.patience is not None and dev is None:
         raise SettingsError(
             "patience: without dev there is no gain to wait for; give dev judgements and candidates, or patience: null"
@@ -138,13 +149,10 @@ def _check(
 
 
 def _check_teacher(examples: Examples, settings: RerankerTrainer) -> None:
-    wants = settings.objective.wants()
-    scored = examples.teacher is not None and bool((np.isfinite(examples.teacher).sum(axis=1) > 1).any())
-    margins = scored or (examples.margins is not None and bool(np.isfinite(examples.margins).any()))
-    if ("teacher scores" in wants and not scored) or ("margins" in wants and not margins):
+    if lacks_teacher(settings.objective.wants(), examples):
         raise DataError(
-            f"objective: {settings.objective.type} wants a teacher's scores, and the training set has not one pair of "
-            "which it scored two documents among those in use; the stage teacher-scores adds them"
+            f"objective: {settings.objective.type} wants a teacher's scores, and of no query does the training set "
+            "carry those of two documents in use; the stage teacher-scores adds them"
         )
 
 

@@ -81,6 +81,12 @@ def lists(
             lists([[1.0, 1.0, 7.0]], teacher=[[LN3, 0.0, NAN]]),
             0.75 * math.log(1.5) + 0.25 * math.log(0.5),
         ),
+        # At t_f = 1/2 the teacher's exponentials are 9 and 1.
+        (
+            Distillation(teacher_temperature=0.5),
+            lists([[1.0, 1.0]], teacher=[[LN3, 0.0]]),
+            0.9 * math.log(1.8) + 0.1 * math.log(0.2),
+        ),
         # At T = 1/2 the teacher's exponentials are 9 and 1; times T^2.
         (
             Distillation(temperature=0.5),

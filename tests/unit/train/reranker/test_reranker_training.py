@@ -13,10 +13,11 @@ import torch
 from pyrite.data import Corpus, Document, Queries, Query, TrainingGroup, TrainingSet
 from pyrite.errors import DataError, ModelError, SettingsError
 from pyrite.models.cross_encoder import CrossEncoderScorer
+from pyrite.models.folder import ModelFolder
 from pyrite.models.scorer_settings import CrossEncoderSettings, YesNoSettings
 from pyrite.models.yes_no import YesNoScorer
 from pyrite.testing.models import write_causal_model, write_cross_encoder, write_transformer_model
-from pyrite.train import RerankerTrainer, TrainingJob, TrainingResult, TrainingTexts, train_reranker
+from pyrite.train import LoraSettings, RerankerTrainer, TrainingJob, TrainingResult, TrainingTexts, train_reranker
 from pyrite.train.reranker.objectives import (
     BinaryCrossEntropy,
     Dice,
@@ -135,7 +136,7 @@ def test_the_trained_folder_scores_positives_higher(
         assert scorer.identity()["max_length"] == 24
 
 
-@pytest.mark.parametrize("step", range(1, 10))
+@pytest.mark.parametrize("step", range(1, 11))
 def test_a_kill_at_any_step_changes_no_bit(call: Callable[..., Any], weights: Any, step: int) -> None:
     def killed(done: int, steps: int) -> None:
         if done == step:
@@ -148,7 +149,8 @@ def test_a_kill_at_any_step_changes_no_bit(call: Callable[..., Any], weights: An
     steps: list[int] = []
     resumed = call("killed", checkpoint_steps=3, on_step=lambda done, _: steps.append(done))
     # A checkpoint each three steps, and at the end of the epoch of five.
-    assert steps[0] == 1 + max([done for done in (0, 3, 5, 6, 9) if done <= step])
+    assert steps == list(range(1 + max(done for done in (0, 3, 5, 6, 9, 10) if done <= step), 11))
+    assert ModelFolder(whole.folder).fingerprint() == ModelFolder(resumed.folder).fingerprint()
     assert same(weights(whole.folder), weights(resumed.folder))
     assert list(whole.log.rows()) == list(resumed.log.rows())
 
@@ -219,6 +221,38 @@ def test_bf16_computes_in_16_bits_and_keeps_weights_in_32(call: Callable[..., An
     assert not same(weights(half.folder), weights(whole.folder))
 
 
+@pytest.mark.parametrize("start", [CROSS, CAUSAL])
+def test_adapters_are_trained_and_merged_into_what_is_saved(
+    call: Callable[..., Any], starts: dict[str, Start], weights: Any, start: str
+) -> None:
+    settings = PLAIN.model_copy(update={"lora": LoraSettings(rank=2), "learning_rate": 0.005, "epochs": 4})
+    result = call("work", settings, start)
+    before, after = weights(Path(starts[start].model)), weights(result.folder)
+    assert before.keys() == after.keys()
+    changed = {name for name in before if not np.array_equal(before[name], after[name])}
+    assert any("attention" in name or "attn" in name for name in changed)
+    assert not any("embed" in name.lower() or "norm" in name.lower() for name in changed)
+    assert losses(result)[-1] < losses(result)[0]
+    if start == CROSS:
+        assert {"classifier.weight", "classifier.bias"} <= changed
+
+    def killed(done: int, steps: int) -> None:
+        if done == 4:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        call("killed", settings, start, checkpoint_steps=3, on_step=killed)
+    assert same(weights(call("killed", settings, start, checkpoint_steps=3).folder), after)
+
+
+def test_activations_computed_again_change_nothing(call: Callable[..., Any], weights: Any) -> None:
+    again, kept = (
+        call(str(flag), PLAIN.model_copy(update={"epochs": 1, "gradient_checkpointing": flag}), CAUSAL)
+        for flag in (True, False)
+    )
+    assert same(weights(again.folder), weights(kept.folder))
+
+
 def test_what_does_not_fit_is_said(
     call: Callable[..., Any], starts: dict[str, Start], groups: TrainingSet, texts: TrainingTexts, tmp_path: Path
 ) -> None:
@@ -229,6 +263,8 @@ def test_what_does_not_fit_is_said(
         call("a", objective(PairAndList()))
     with pytest.raises(SettingsError, match=r"25 negatives at most"):
         call("a", objective(PairAndList(), negatives=26), CAUSAL)
+    with pytest.raises(SettingsError, match=r"a reranker is saved merged"):
+        call("a", PLAIN.model_copy(update={"lora": LoraSettings(export="adapter")}))
     with pytest.raises(SettingsError, match=r"patience: without dev"):
         call("a", PLAIN.model_copy(update={"patience": 1}))
     with pytest.raises(SettingsError, match=r"no negatives to learn from"):
