@@ -155,7 +155,6 @@ class Peer:
             max_steps=material.steps,
             per_device_train_batch_size=material.batch,
             learning_rate=1e-3 if material.static else 2e-5,
-            warmup_ratio=0.0,
             use_cpu=True,
             save_strategy="no",
             logging_steps=10,

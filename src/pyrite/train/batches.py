@@ -103,10 +103,14 @@ def make_batch(examples: Examples, members: np.ndarray) -> Batch:
 
 def _known(documents: np.ndarray, known: list[np.ndarray]) -> np.ndarray:
     """Mark the documents (by their keys, -1 for padding) that are known positives of each query."""
-    rows = np.repeat(np.arange(len(known)), [len(keys) for keys in known])
-    hits, columns = np.nonzero(np.concatenate(known)[:, None] == documents[None, :])
+    rows, keys = np.repeat(np.arange(len(known)), [len(own) for own in known]), np.concatenate(known)
+    order = np.argsort(documents, kind="stable")
+    first, stop = (np.searchsorted(documents[order], keys, side=side) for side in ("left", "right"))
+    # Each key's run of places in the sorted documents, one behind the other.
+    counts = stop - first
+    places = np.arange(counts.sum()) + np.repeat(first - np.cumsum(counts) + counts, counts)
     marked = np.zeros((len(known), len(documents)), dtype=bool)
-    marked[rows[hits], columns] = True
+    marked[np.repeat(rows, counts), order[places]] = True
     return marked
 
 

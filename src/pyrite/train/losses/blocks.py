@@ -13,11 +13,11 @@ if TYPE_CHECKING:
 
 __all__ = ["block_rows", "first_facts", "in_blocks"]
 
-_LOGITS = 1 << 23
+_LOGITS = 1 << 22
 
 
 def block_rows(batch: LossBatch) -> int:
-    """Return how many queries may be in view at once, for some 8 million logits: 32 MiB a copy in 32 bits."""
+    """Return how many queries may be in view at once, for some 4 million logits: 16 MiB a copy in 32 bits."""
     return max(1, _LOGITS // len(batch.documents))
 
 
