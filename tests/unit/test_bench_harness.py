@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -145,3 +147,17 @@ def test_memory_that_preparation_freed_counts_when_it_is_used_again() -> None:
 
     call = Call("bench_targets:count_blocks", {"megabytes": 100}, prepare="bench_targets:scatter")
     assert measure(call).added_anonymous_mb > 90
+
+
+def test_what_children_hold_counts() -> None:
+    from benchmarks import harness
+
+    before = harness._anonymous_bytes(os.getpid())
+    program = "held = bytearray(b'x') * 60_000_000; print('ready', flush=True); input()"
+    pipe = subprocess.PIPE
+    with subprocess.Popen([sys.executable, "-c", program], stdin=pipe, stdout=pipe) as child:
+        assert child.stdout is not None
+        child.stdout.readline()
+        held = harness._anonymous_bytes(os.getpid())
+        child.communicate(b"\n")
+    assert held - before > 50e6
