@@ -52,7 +52,7 @@ class Trackers:
         """Open the trackers; what a killed training sent after its last checkpoint is hidden, where a tracker can."""
         self._sent = len(progress.entries) if progress.step else 0
         self._pairs, self._since = 0, time.perf_counter()
-        for name in self.names:
+        for name in dict.fromkeys(self.names):
             self._open.append(_open_tracker(name, self.folder, self.settings, progress.step))
 
     def follow(self, progress: Progress, pairs: int) -> None:
@@ -95,7 +95,7 @@ def check_trackers(names: Sequence[str]) -> None:
 
     if unknown := [name for name in names if name not in INTEGRATION_TO_CALLBACK]:
         allowed = ", ".join(sorted(INTEGRATION_TO_CALLBACK))
-        raise SettingsError(f"trackers: unknown name {unknown[0]!r}; allowed: none, or any of {allowed}")
+        raise SettingsError(f"trackers: unknown name {unknown[0]!r}; allowed: none alone, or any of {allowed}")
 
 
 def _by_step(entries: Sequence[LogEntry]) -> Iterator[tuple[int, dict[str, float]]]:
@@ -151,7 +151,7 @@ class _Callback:
         try:
             self._callback = INTEGRATION_TO_CALLBACK[name]()
             self._call("on_train_begin")
-        except (ImportError, RuntimeError) as error:
+        except Exception as error:  # each tracker has its own, for a missing login or an address that nobody answers at
             raise SettingsError(f"trackers: {name} cannot be used here: {error}") from error
 
     def send(self, step: int, numbers: Mapping[str, float]) -> None:

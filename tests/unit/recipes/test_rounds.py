@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -174,6 +175,27 @@ def test_the_name_of_the_model_in_training_is_taken(model: Path, tmp_path: Path)
     bm25 = LexicalRetriever().build(TINY.corpus)
     with pytest.raises(SettingsError, match="rename the other source"):
         go(model, tmp_path / "work", data(indices={"dense": bm25}))
+
+
+@pytest.mark.parametrize(
+    ("trainer", "trackers", "said"),
+    [
+        ({"patience": 1}, (), r"trainer\.patience: without dev there is no gain to wait for"),
+        ({"loss": {"type": "kl"}}, (), r"trainer\.loss: 'kl' wants teacher scores, and rounds have none"),
+        ({"loss": {"type": "guided"}}, (), r"trainer\.loss: 'guided' wants guide, and rounds have none"),
+        ({}, ("chalkboard",), "trackers: unknown name 'chalkboard'"),
+    ],
+)
+def test_what_training_would_refuse_is_refused_before_anything_is_mined(
+    model: Path, tmp_path: Path, trainer: dict[str, Any], trackers: tuple[str, ...], said: str
+) -> None:
+    def never(_: Path) -> Any:
+        raise AssertionError("a model was loaded")
+
+    given = settings(trainer=StaticTrainer(**trainer))
+    job = TrainingJob(tmp_path, device="cpu", trackers=trackers)
+    with pytest.raises(SettingsError, match=said):
+        train_in_rounds(model, data(dev=None), given, load=never, job=job)
 
 
 def test_a_cut_off_deeper_than_the_search_is_refused() -> None:

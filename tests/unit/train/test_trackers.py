@@ -101,13 +101,21 @@ def test_no_tracker_writes_nothing(run: Callable[..., TrainingResult], tmp_path:
     assert not (tmp_path / "trackers").exists()
 
 
+def test_a_tracker_that_is_named_twice_is_told_once(run: Callable[..., TrainingResult], tmp_path: Path) -> None:
+    run(trackers=("tensorboard", "tensorboard"))
+    (folder,) = (tmp_path / "trackers").iterdir()
+    assert len(list(folder.iterdir())) == 1
+
+
 def test_a_folder_can_be_given(run: Callable[..., TrainingResult], tmp_path: Path) -> None:
     run(trackers_folder=tmp_path / "curves")
     assert len(list((tmp_path / "curves").iterdir())) == 1
 
 
 def test_an_unknown_tracker_is_refused_before_anything_is_done(run: Callable[..., TrainingResult]) -> None:
-    with pytest.raises(SettingsError, match=r"trackers: unknown name 'chalkboard'; allowed: none, or any of .*wandb"):
+    with pytest.raises(
+        SettingsError, match=r"trackers: unknown name 'chalkboard'; allowed: none alone, or any of .*wandb"
+    ):
         run(trackers=("chalkboard",))
 
 
@@ -142,14 +150,19 @@ def test_other_trackers_are_told_by_the_callbacks_of_transformers(run: Callable[
     assert {(entry.step, entry.name): entry.value for entry in result.log.rows()}.items() <= found.items()
 
 
-def test_a_tracker_that_is_not_installed_is_named(
-    run: Callable[..., TrainingResult], monkeypatch: pytest.MonkeyPatch
+class UsageError(Exception):
+    """As wandb raises one where nobody logged in."""
+
+
+@pytest.mark.parametrize("error", [RuntimeError("requires wandb to be installed"), UsageError("no API key")])
+def test_a_tracker_that_cannot_be_used_is_named(
+    run: Callable[..., TrainingResult], monkeypatch: pytest.MonkeyPatch, error: Exception
 ) -> None:
     from transformers.integrations import integration_utils
 
     def absent() -> None:
-        raise RuntimeError("requires wandb to be installed")
+        raise error
 
     monkeypatch.setitem(integration_utils.INTEGRATION_TO_CALLBACK, "wandb", absent)
-    with pytest.raises(SettingsError, match="trackers: wandb cannot be used here: requires wandb"):
+    with pytest.raises(SettingsError, match=f"trackers: wandb cannot be used here: {error}"):
         run(trackers=("wandb",))

@@ -24,6 +24,7 @@ from pyrite.search.retriever import Index
 from pyrite.seeds import derive_seed
 from pyrite.settings import Json, canonical_hash
 from pyrite.train import Dev, TrainingJob, TrainingTexts, train
+from pyrite.train.trackers import check_trackers
 
 __all__ = ["SOURCE", "RoundsData", "RoundsResult", "train_in_rounds"]
 
@@ -103,18 +104,36 @@ def train_in_rounds(
 
     Raises:
         DataError: As in mining and training.
-        SettingsError: A further source is called "dense", as the model in training is.
+        SettingsError: A further source is called "dense", as the model in training is; there is patience within a round
+            and no dev; the loss wants a teacher or a guide, which rounds have not; or as in training.
         ModelError: The working folder belongs to other rounds; or as in training.
 
     References:
         Xiong et al. 2020 (ANCE), arXiv 2007.00808, sec. 4: negatives from an index of the model in training. There the
         index is renewed beside the training; here training waits for it, so that the result does not hang on time.
     """
-    if SOURCE in data.indices:
-        raise SettingsError(f"indices: {SOURCE!r} is what the model in training is called; rename the other source")
+    _check(data, settings, job)
     rounds = _Rounds(model, data, settings, load, job)
     rounds.claim()
     return rounds.to_the_end()
+
+
+def _check(data: RoundsData, settings: RoundsSettings, job: TrainingJob) -> None:
+    """Find before the first round what training would refuse after it was mined for."""
+    if SOURCE in data.indices:
+        raise SettingsError(f"indices: {SOURCE!r} is what the model in training is called; rename the other source")
+    check_trackers(job.trackers)
+    trainer = settings.trainer
+    if trainer.patience is not None and not data.dev:
+        raise SettingsError(
+            "trainer.patience: without dev there is no gain to wait for; give dev judgements, or patience: null"
+        )
+    if wants := trainer.loss.wants():
+        raise SettingsError(
+            f"trainer.loss: {trainer.loss.type!r} wants {' and '.join(sorted(wants))}, and rounds have none for the "
+            "negatives that they mine; take a loss without a teacher or a guide, such as type: infonce, or train once "
+            "with the stages mine, select, assemble, teacher-scores and train"
+        )
 
 
 @dataclass(frozen=True, slots=True)
