@@ -14,6 +14,7 @@ writes into PYRITE_CACHE (default .cache/pyrite). What is done is not done again
 from __future__ import annotations
 
 import argparse
+import itertools
 import json
 import logging
 import os
@@ -198,28 +199,27 @@ def study(
     Returns:
         {arm: the scores of each seed}, "untrained" among them.
     """
-    scores = {"untrained": [_kept(folder / "untrained", lambda: measure(encoder, given, "untrained", device))]}
-    for arm, loss in ARMS.items():
-        scores[arm] = []
-        for seed in range(plan.seeds):
-            home = folder / f"{arm}-{seed}"
+    scores = {arm: list[QueryScores]() for arm in ("untrained", *ARMS)}
+    scores["untrained"].append(_kept(folder / "untrained", lambda: measure(encoder, given, "untrained", device)))
+    # Seed by seed, so that a study cut short has compared something.
+    for seed, (arm, loss) in itertools.product(range(plan.seeds), ARMS.items()):
+        home, settings = folder / f"{arm}-{seed}", plan.trainer(loss, seed)
 
-            def run(home: Path = home, arm: str = arm, loss: LossSettings = loss, seed: int = seed) -> QueryScores:
-                note = f"{arm}, seed {seed}: step %d of %d"
-                job = TrainingJob(
-                    home / "training",
-                    device=device,
-                    # Adapters are small: a checkpoint costs little beside a step.
-                    checkpoint_steps=5,
-                    on_step=lambda done, steps: _LOG.info(note, done, steps),
-                )
-                settings, prompts = plan.trainer(loss, seed), read_prompts(encoder).model_dump()
-                result = train(encoder, given.training_set, given.texts, settings, prompts=prompts, job=job)
-                result.log.save(home)
-                return measure(result.folder, given, arm, device)
+        def run(home: Path = home, arm: str = arm, settings: TransformerTrainer = settings) -> QueryScores:
+            job = TrainingJob(
+                home / "training",
+                device=device,
+                # Adapters are small: a checkpoint costs little beside a step.
+                checkpoint_steps=5,
+                on_step=lambda done, steps: _LOG.info("%s: step %d of %d", home.name, done, steps),
+            )
+            prompts = read_prompts(encoder).model_dump()
+            result = train(encoder, given.training_set, given.texts, settings, prompts=prompts, job=job)
+            result.log.save(home)
+            return measure(result.folder, given, arm, device)
 
-            scores[arm].append(_kept(home, run))
-            _LOG.info("%s, seed %d: %s %.4f", arm, seed, MEASURE, scores[arm][-1].means()[MEASURE])
+        scores[arm].append(_kept(home, run))
+        _LOG.info("%s: %s %.4f", home.name, MEASURE, scores[arm][-1].means()[MEASURE])
     return scores
 
 
@@ -270,9 +270,8 @@ def main() -> None:
     data = Path(os.environ.get("PYRITE_TEST_DATA") or ROOT.parent / "shared" / "data")
     teacher = CrossEncoderScorer.load(options.teacher, device=options.device)
     given = material(read_beir(data / "medquad"), plan, teacher, folder)
-    _LOG.info(
-        "%d groups, %d test queries, %d documents", *(len(x) for x in (given.training_set, given.qrels, given.pool))
-    )
+    sizes = (len(given.training_set), len(given.qrels.query_ids()), len(given.pool))
+    _LOG.info("%d groups, %d test queries, %d documents", *sizes)
     lines = told(study(folder / "encoder", given, plan, folder, options.device))
     (folder / "result.json").write_text(json.dumps({"plan": asdict(plan), "lines": lines}, indent=1))
     for line in lines:
