@@ -70,9 +70,10 @@ class Pace:
 
 def steady(pace: Pace, start: tuple[float, float]) -> dict[str, float]:
     """Return steps a second of the clock and of the processor, the first fifth left out, and the seconds in all."""
-    first = len(pace.marks) // 5
-    wall, processor = (b - a for a, b in zip(pace.marks[first], pace.marks[-1], strict=True))
-    steps = len(pace.marks) - 1 - first
+    marks = pace.marks if len(pace.marks) > 1 else [start, *pace.marks]
+    first = len(marks) // 5
+    wall, processor = (b - a for a, b in zip(marks[first], marks[-1], strict=True))
+    steps = len(marks) - 1 - first
     whole = [now - then for now, then in zip((time.perf_counter(), time.process_time()), start, strict=True)]
     return {"steps": steps / wall, "processor": steps / processor, "whole": whole[0], "whole_processor": whole[1]}
 

@@ -37,8 +37,8 @@ def _compare(name: str, case: dict[str, Any], cached: dict[str, Any], batch: int
 
     A static encoder trains on the same pairs both times: its texts are tokenised once, and that takes memory too.
     """
-    little = _measure("ours", case | {"batch": 32, "steps": 2 if cached else 2 * batch // 32})
-    large = {side: _measure(side, case | cached | {"batch": batch, "steps": 2}) for side in ("ours", "peer")}
+    little = _measure("ours", case | {"batch": 32, "steps": 2 if cached else batch // 32})
+    large = {side: _measure(side, case | cached | {"batch": batch, "steps": 1}) for side in ("ours", "peer")}
     own, other = (large[side].added_anonymous_mb for side in ("ours", "peer"))
     return [
         Result(f"{name}, batch 32", little.added_anonymous_mb, "MB"),

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from contextlib import nullcontext
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -8,6 +9,7 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from sentence_transformers import SentenceTransformer
 
 from pyrite.train.mini_batches import cached_vectors, cut_features
 
@@ -121,3 +123,27 @@ def test_mixed_precision_is_that_of_the_first_pass() -> None:
         vectors = cached_vectors(encode, parts)
     loss(vectors.float()).backward()
     assert seen == [torch.bfloat16] * 4
+
+
+def test_cached_gradients_are_those_of_the_same_mini_batches_with_dropout(transformer_model: Path) -> None:
+    model = SentenceTransformer(str(transformer_model), device="cpu").train()
+    texts = [" ".join(f"w{place}" for place in range(row, row + 1 + row % 7)) for row in range(12)]
+    parts, _ = cut_features(model.preprocess(texts), tokens=18)
+    assert len(parts) > 3
+
+    def encode(part: dict[str, Any]) -> torch.Tensor:
+        return model(dict(part))["sentence_embedding"]
+
+    outcomes = []
+    for cached in (False, True):
+        model.zero_grad()
+        torch.manual_seed(5)
+        vectors = cached_vectors(encode, parts) if cached else torch.cat([encode(part) for part in parts])
+        loss(vectors).backward()
+        gradients = {name: weight.grad.clone() for name, weight in model.named_parameters() if weight.grad is not None}
+        outcomes.append((vectors.detach(), gradients))
+    (plain, expected), (again, found) = outcomes
+    assert torch.equal(plain, again)
+    assert found.keys() == expected.keys()
+    for name, gradient in expected.items():
+        torch.testing.assert_close(found[name], gradient, rtol=1e-4, atol=1e-6)
