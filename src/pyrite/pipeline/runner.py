@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import re
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -26,6 +27,11 @@ from pyrite.settings import Json
 __all__ = ["RunResult", "Runner", "StepResult", "StepStatus"]
 
 _NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+# numpy's words, then those of torch, then of safetensors.
+_NO_ROOM_IN_WORDS = re.compile(
+    r"requested and \d+ written|PytorchStreamWriter failed writing|inline_container\.cc:\d+\] \. unexpected pos|"
+    rf"\(os error ({'|'.join(map(str, sorted(_NO_ROOM)))})\)"
+)
 
 StepStatus = Literal["executed", "cached"]
 
@@ -140,7 +146,7 @@ class _Execution:
             raise StageError(
                 f"step {planned.id!r} (stage {planned.kind!r}) failed: {_describe(error)}\n"
                 "What was finished is kept: the next run goes on from there."
-            ) from error
+            ) from _cause(error)
         self.runner.observe(Event("published", planned.id, planned.key, seconds=seconds))
         self.runner.store.clear_work(planned.key)
         return StepResult(planned.id, planned.kind, planned.key, "executed", seconds)
@@ -230,8 +236,17 @@ def _describe(error: Exception) -> str:
     return f"{type(error).__name__}: {error}"
 
 
+def _cause(error: Exception) -> Exception:
+    """Return an error as it is, or as the system's where a library tells of a full disk by one of its own."""
+    if isinstance(error, OSError | PyriteError) or not _is_full(error):
+        return error
+    refused = OSError(errno.ENOSPC, str(error))
+    refused.__cause__ = error
+    return refused
+
+
 def _is_full(error: Exception) -> bool:
-    """Return whether a write failed for want of room; numpy tells of one that was cut short without an errno."""
-    if not isinstance(error, OSError):
-        return False
-    return error.errno in _NO_ROOM or (error.errno is None and "requested and" in str(error))
+    """Return whether a write failed for want of room; libraries tell of it by an errno, or in words alone."""
+    if isinstance(error, OSError) and error.errno is not None:
+        return error.errno in _NO_ROOM
+    return _NO_ROOM_IN_WORDS.search(str(error)) is not None
