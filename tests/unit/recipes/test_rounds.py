@@ -11,7 +11,7 @@ import pytest
 from pyrite.data import Candidate, Candidates, LogEntry, Negative, Negatives, Qrels, Queries, ScoreKind
 from pyrite.data.collection import Collection
 from pyrite.errors import ModelError, SettingsError
-from pyrite.mining import Selection, UniformSampler
+from pyrite.mining import MarginFilter, Selection, UniformSampler
 from pyrite.recipes.audit.false_negatives import EncoderScorer
 from pyrite.recipes.dev import EncoderLoader, encoder_loader
 from pyrite.recipes.rounds import RoundsData, RoundsResult, RoundsSettings, train_in_rounds
@@ -227,6 +227,16 @@ def test_drift_by_hand() -> None:
     # q1 shares one of three, q2 none of one; b was not reached, and BM25's rank of another pair does not count.
     assert moved.overlap == pytest.approx((1 / 3 + 0) / 2)
     assert (moved.rank_before, moved.rank_after) == (2.0, 8.0)
+
+
+def test_a_round_without_negatives_has_no_ranks(model: Path, tmp_path: Path) -> None:
+    all_dropped = Selection(sampler=UniformSampler(count=2), filters=[MarginFilter(margin=1000.0)], scorer="dense")
+    # What is judged 0 is a negative whatever its score.
+    positives = Qrels.from_rows(row for row in TINY.splits["train"].rows() if row.grade > 0)
+    result = go(model, tmp_path, data(qrels=positives), selection=all_dropped, rounds=2)
+    assert noted(result, "negatives") == [0.0, 0.0]
+    assert noted(result, "negatives-overlap") == [1.0]
+    assert not {"rank-before", "rank-after"} & {entry.name for entry in result.log.rows()}
 
 
 def test_negatives_above_their_positive() -> None:

@@ -21,13 +21,14 @@ class Drift:
     Attributes:
         overlap: The share of a query's negatives that both rounds have, intersection over union, mean over the
             queries that have some in either; in [0, 1].
-        rank_before: The median rank of the earlier round's negatives in the search that they were drawn from, from 1.
+        rank_before: The median rank of the earlier round's negatives in the search that they were drawn from, from 1;
+            None where there were none.
         rank_after: Their median rank in the search by the next model; one beyond the depth counts as depth + 1.
     """
 
     overlap: float
-    rank_before: float
-    rank_after: float
+    rank_before: float | None
+    rank_after: float | None
 
 
 def drift(
@@ -42,11 +43,11 @@ def drift(
         depth: How deep both were searched.
     """
     negatives = before[0]
-    return Drift(
-        mean_overlap(negatives, after[0]),
-        float(np.median(ranks_of(negatives, before[1], source, depth))),
-        float(np.median(ranks_of(negatives, after[1], source, depth))),
-    )
+    overlap = mean_overlap(negatives, after[0])
+    if len(negatives) == 0:
+        return Drift(overlap, None, None)
+    ranks = (ranks_of(negatives, found, source, depth) for found in (before[1], after[1]))
+    return Drift(overlap, *(float(np.median(of_one)) for of_one in ranks))
 
 
 def mean_overlap(a: Negatives, b: Negatives) -> float:

@@ -64,7 +64,7 @@ class RoundsResult:
         folder: The model of the best round; inside the job's `workdir`.
         log: The log of each training, one after the other, and at each round's end "round-dev", "negatives",
             "negatives-above-positive", "negatives-judged-false" (with a judge), and from the second round on
-            "negatives-overlap", "rank-before" and "rank-after".
+            "negatives-overlap" and, where the round before had negatives, "rank-before" and "rank-after".
         negatives: Those that the best round trained with.
         best_round: From 1; 0 where no round was better on dev than the untrained model.
     """
@@ -260,11 +260,9 @@ class _Rounds:
             found["negatives-judged-false"] = judged_false(negatives, relevant, self.data.queries, scorer)
         if number > 1:
             moved = drift(self._mined(number - 1), mined, source=SOURCE, depth=self.settings.depth)
-            found |= {
-                "negatives-overlap": moved.overlap,
-                "rank-before": moved.rank_before,
-                "rank-after": moved.rank_after,
-            }
+            found["negatives-overlap"] = moved.overlap
+            if moved.rank_before is not None and moved.rank_after is not None:
+                found |= {"rank-before": moved.rank_before, "rank-after": moved.rank_after}
         return found
 
     def _dev(self) -> Dev | None:
