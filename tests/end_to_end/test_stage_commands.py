@@ -120,6 +120,10 @@ def test_every_stage_has_a_command_that_works_alone(stage: Stage, rescored: dict
         dev=refs["dev"],
         **texts,
     )
+    taught = stage("teacher-scores", scorer=cross, training_set=training["ref"], **texts)["training_set"]["ref"]
+    reranker = stage("train-reranker", "trainer={batch_size: 2}", model=cross, training_set=taught, **texts)["scorer"]
+    rounds = "trainer={type: static, epochs: 1, batch_size: 2, learning_rate: 0.1}"
+    stage("train-rounds", rounds, "rounds=1", "depth=5", model=refs["model"], qrels=refs["train"], **texts)
     embedded = stage("embed", model=trained["model"]["ref"], corpus=refs["corpus"])["index"]["ref"]
     flat = stage("index-faiss", index=embedded)["index"]["ref"]
     lists = "engine={type: faiss-ivf-flat, lists: 2, probes: 2}"
@@ -136,6 +140,7 @@ def test_every_stage_has_a_command_that_works_alone(stage: Stage, rescored: dict
         run = stage("search", f"system={system}", "depth=20", index=index, queries=refs["queries"], qrels=refs["test"])
         runs[f"runs__{system}"] = run["run"]["ref"]
         scores[f"scores__{system}"] = stage("evaluate", run=run["run"]["ref"], qrels=refs["test"])["scores"]["ref"]
+    stage("rerank", "system=reranked", run=runs["runs__bm25"], model=reranker["ref"], **texts)
     choice = stage("choose", **scores)["choice"]["ref"]
     compared = stage("compare", "baselines=[bm25]", "rounds=100", **scores)["comparisons"]["ref"]
     page = stage(

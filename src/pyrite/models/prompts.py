@@ -62,14 +62,9 @@ def instruction_prompts(task: str, examples: Sequence[FewShot] = ()) -> Prompts:
         examples: Shown before the instruction.
 
     Example:
-        >>> print(instruction_prompts("Find the answer", [FewShot(query="1 + 1", document="2")]).query + "2 + 2")
-
-    Examples:
-        Query: 1 + 1
-        Passage: 2
-        <BLANKLINE>
-        Instruct: Find the answer
-        Query: 2 + 2
+        >>> prompts = instruction_prompts("Find the answer", [FewShot(query="1 + 1", document="2")])
+        >>> (prompts.query + "2 + 2").splitlines()
+        ['Examples:', 'Query: 1 + 1', 'Passage: 2', '', 'Instruct: Find the answer', 'Query: 2 + 2']
     """
     shown = "".join(f"Query: {example.query}\nPassage: {example.document}\n\n" for example in examples)
     instruction = f"Instruct: {task}\nQuery: " if task else ""

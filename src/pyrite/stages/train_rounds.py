@@ -49,7 +49,7 @@ class TrainRoundsOutputs:
 
 @stage("train-rounds", version=1)
 def train_rounds(settings: RoundsSettings, inputs: TrainRoundsInputs, context: Context) -> TrainRoundsOutputs:
-    """Mine and train in turn, each round with the encoder of the round before; the best round on dev is kept."""
+    """Mine and train in turn, each round with the encoder of the round before; the best one is kept."""
     inputs.model.check_trainable()
     resources = context.resources
     load = encoder_loader(

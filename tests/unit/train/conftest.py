@@ -56,7 +56,7 @@ def weights() -> Callable[[Path], dict[str, np.ndarray]]:
     return lambda folder: load_file(folder / "model.safetensors")
 
 
-@pytest.fixture(autouse=True)
+@pytest.fixture(scope="package", autouse=True)
 def _few_threads() -> Iterator[None]:
     """More threads than the tiny models have work for only wait for each other."""
     import torch

@@ -60,7 +60,7 @@ def run(decoder: Path, training_set: TrainingSet, texts: TrainingTexts, tmp_path
     return training(decoder, training_set, texts, tmp_path)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def exported(
     decoder: Path, training_set: TrainingSet, texts: TrainingTexts, tmp_path_factory: pytest.TempPathFactory
 ) -> dict[str, TrainingResult]:

@@ -50,7 +50,7 @@ def test_the_facts_of_a_sum_are_those_of_its_terms() -> None:
     facts = SumOfLosses(terms=twice).facts(batch())
     assert facts["temperature"] == 0.05
     assert facts["2-temperature"] == 0.1
-    assert set(facts) == {"positive-cosine", "negative-cosine", "temperature", "2-temperature"}
+    assert set(facts) == {"positive-cosine", "negative-cosine", "known-share", "temperature", "2-temperature"}
 
 
 def test_matryoshka_adds_up_its_sizes() -> None:
