@@ -1,4 +1,4 @@
-"""The pipelines of the examples and of the documentation are valid."""
+"""The pipelines of the examples, the studies and the documentation are valid."""
 
 from __future__ import annotations
 
@@ -13,7 +13,8 @@ from pyrite.pipeline.definition import read_pipeline
 from pyrite.settings import parse_settings
 from pyrite.stages import CATALOG
 
-EXAMPLES = sorted((Path(__file__).resolve().parents[2] / "examples").glob("*.yaml"))
+ROOT = Path(__file__).resolve().parents[2]
+EXAMPLES = sorted([*ROOT.glob("examples/*.yaml"), *ROOT.glob("studies/**/*.yaml")])
 
 
 @pytest.mark.parametrize("file", EXAMPLES, ids=lambda file: file.name)
