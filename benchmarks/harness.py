@@ -197,12 +197,16 @@ def _warn_of_other_work() -> None:
 
 
 def _anonymous_bytes(pid: int | str) -> int:
-    """Add up what a process and its children hold.
+    """Add up what a process and its children hold; 0 where it is gone.
 
     Its children are read from the process itself: a look at all processes of the machine, every few milliseconds,
     would take half a processor from what is measured.
     """
-    children = [child for path in Path(f"/proc/{pid}/task").glob("*/children") for child in _words(path)]
+    try:
+        threads = list(Path(f"/proc/{pid}/task").iterdir())
+    except FileNotFoundError:
+        return 0
+    children = [child for thread in threads for child in _words(thread / "children")]
     return _status_bytes(pid, "RssAnon") + sum(map(_anonymous_bytes, children))
 
 
