@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Self
 
 import pyarrow as pa
 import pyarrow.compute as pc
+from pydantic import Field, model_validator
 
 from pyrite.data import Corpus, Qrels, Queries, Run
 from pyrite.eval import evaluate, evaluate_index
@@ -18,11 +21,28 @@ from pyrite.models.stored import open_encoder
 from pyrite.search.dense.index import DenseRetriever
 from pyrite.search.reranking import rerank
 from pyrite.search.rescoring import TextPairScorer
+from pyrite.settings import Settings
 
-__all__ = ["DevCandidates", "DevQueries", "EncoderLoader", "encoder_loader"]
+__all__ = ["DevCandidates", "DevQueries", "DevSettings", "EncoderLoader", "encoder_loader"]
 
 EncoderLoader = Callable[[Path], Encoder]
 """Loads a model folder."""
+
+
+class DevSettings(Settings):
+    """What the best state of a training is chosen by."""
+
+    dev_measure: str = "nDCG@10"
+    """What the best epoch is chosen by, where there are dev judgements."""
+    dev_depth: int = Field(default=10, ge=1)
+    """How deep dev is searched; at least the measure's cut-off."""
+
+    @model_validator(mode="after")
+    def _deep_enough(self) -> Self:
+        cutoff = re.search(r"@(\d+)$", self.dev_measure)
+        if cutoff and int(cutoff[1]) > self.dev_depth:
+            raise ValueError(f"dev_depth ({self.dev_depth}) is below the cut-off of dev_measure ({self.dev_measure})")
+        return self
 
 
 @dataclass(frozen=True, slots=True)

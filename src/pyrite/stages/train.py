@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
-from typing import Self
-
-from pydantic import Field, model_validator
 
 from pyrite.data import Corpus, Qrels, Queries, TrainingLog, TrainingSet
 from pyrite.models.folder import ModelFolder
@@ -15,8 +11,7 @@ from pyrite.models.protocols import Encoder
 from pyrite.models.stored import open_encoder
 from pyrite.pipeline.context import Context
 from pyrite.pipeline.stage import stage
-from pyrite.recipes.dev import DevQueries, encoder_loader
-from pyrite.settings import Settings
+from pyrite.recipes.dev import DevQueries, DevSettings, encoder_loader
 from pyrite.stages.training import origin, training_job
 from pyrite.train import Dev, StaticTrainer, TrainerSettings, TrainingTexts
 from pyrite.train import train as train_encoder
@@ -25,22 +20,11 @@ from pyrite.train.card import add_to_card
 __all__ = ["TrainInputs", "TrainOutputs", "TrainSettings", "train"]
 
 
-class TrainSettings(Settings):
+class TrainSettings(DevSettings):
     """The trainer, and what decides between epochs."""
 
     trainer: TrainerSettings
     """The trainer by its `type`: `static` or `transformer`."""
-    dev_measure: str = "nDCG@10"
-    """What the best epoch is chosen by, where there are dev judgements."""
-    dev_depth: int = Field(default=10, ge=1)
-    """How deep dev is searched; at least the measure's cut-off."""
-
-    @model_validator(mode="after")
-    def _deep_enough(self) -> Self:
-        cutoff = re.search(r"@(\d+)$", self.dev_measure)
-        if cutoff and int(cutoff[1]) > self.dev_depth:
-            raise ValueError(f"dev_depth ({self.dev_depth}) is below the cut-off of dev_measure ({self.dev_measure})")
-        return self
 
 
 @dataclass(frozen=True)

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Self
 
-from pydantic import Field, model_validator
+from pydantic import Field
 
 from pyrite.data import Corpus, Qrels, Queries, Run, TrainingLog, TrainingSet
 from pyrite.errors import StageError
@@ -16,8 +14,7 @@ from pyrite.models.scorer_settings import CrossEncoderSettings, EndpointSettings
 from pyrite.models.scorers import load_scorer
 from pyrite.pipeline.context import Context
 from pyrite.pipeline.stage import stage
-from pyrite.recipes.dev import DevCandidates
-from pyrite.settings import Settings
+from pyrite.recipes.dev import DevCandidates, DevSettings
 from pyrite.stages.scorers import ScorerStore
 from pyrite.stages.training import training_job
 from pyrite.train import Dev, RerankerTrainer, TrainingTexts
@@ -26,7 +23,7 @@ from pyrite.train import train_reranker as train_scorer
 __all__ = ["TrainRerankerInputs", "TrainRerankerOutputs", "TrainRerankerSettings", "train_reranker"]
 
 
-class TrainRerankerSettings(Settings):
+class TrainRerankerSettings(DevSettings):
     """The trainer, and what decides between epochs."""
 
     trainer: RerankerTrainer = RerankerTrainer()
@@ -35,13 +32,6 @@ class TrainRerankerSettings(Settings):
     """What the best epoch is chosen by, where there are dev judgements and candidates."""
     dev_depth: int = Field(default=50, ge=1)
     """How many of the candidates of a dev query are ordered anew; at least the measure's cut-off."""
-
-    @model_validator(mode="after")
-    def _deep_enough(self) -> Self:
-        cutoff = re.search(r"@(\d+)$", self.dev_measure)
-        if cutoff and int(cutoff[1]) > self.dev_depth:
-            raise ValueError(f"dev_depth ({self.dev_depth}) is below the cut-off of dev_measure ({self.dev_measure})")
-        return self
 
 
 @dataclass(frozen=True)

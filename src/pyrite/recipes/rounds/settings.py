@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import re
-from typing import Literal, Self
+from typing import Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field
 
 from pyrite.mining import Selection, UniformSampler
-from pyrite.settings import Settings
+from pyrite.recipes.dev import DevSettings
 from pyrite.train import TrainerSettings
 
 __all__ = ["RoundsSettings"]
 
 
-class RoundsSettings(Settings):
+class RoundsSettings(DevSettings):
     """Mining and training in turn: each round's negatives are mined with the model of the round before."""
 
     trainer: TrainerSettings
@@ -32,12 +31,3 @@ class RoundsSettings(Settings):
     """Stop after so many rounds without a better value on dev; without dev judgements all rounds are run."""
     dev_measure: str = "nDCG@10"
     """What rounds, and the epochs within them, are chosen by, where there are dev judgements."""
-    dev_depth: int = Field(default=10, ge=1)
-    """How deep dev is searched; at least the measure's cut-off."""
-
-    @model_validator(mode="after")
-    def _deep_enough(self) -> Self:
-        cutoff = re.search(r"@(\d+)$", self.dev_measure)
-        if cutoff and int(cutoff[1]) > self.dev_depth:
-            raise ValueError(f"dev_depth ({self.dev_depth}) is below the cut-off of dev_measure ({self.dev_measure})")
-        return self
