@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated, Literal
 
 from pydantic import Field, field_validator
 
-from pyrite.models.folder import ModelFolder, find_folder
+from pyrite.models.named import NamedModel
 from pyrite.models.precision import Precision
-from pyrite.settings import Json, Settings, canonical
+from pyrite.settings import Json, Settings
 
 __all__ = ["CrossEncoderSettings", "EndpointSettings", "LocalScorerSettings", "ScorerSettings", "YesNoSettings"]
 
 
-class LocalScorerSettings(Settings):
+class LocalScorerSettings(NamedModel):
     """A model that runs here: a folder, or a name on the Hugging Face hub."""
 
     model: str
@@ -27,22 +26,6 @@ class LocalScorerSettings(Settings):
     """What the model computes in: `fp32`, `bf16` or `fp16`."""
     max_length: int | None = Field(default=None, ge=8)
     """Tokens of query and document together; longer documents are cut. The model's own where empty."""
-
-    def local_folder(self) -> Path | None:
-        """Return the folder, or None for a name on the hub.
-
-        Raises:
-            SettingsError: The name is a path, and no folder is there.
-        """
-        return find_folder(self.model)
-
-    def identity(self) -> Json:
-        """Return the settings, with the content of a local folder in place of its path."""
-        fields = {name: canonical(getattr(self, name)) for name in type(self).model_fields}
-        folder = self.local_folder()
-        if folder is not None:
-            fields["model"] = ModelFolder(folder).fingerprint()
-        return fields
 
 
 class CrossEncoderSettings(LocalScorerSettings):

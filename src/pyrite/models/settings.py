@@ -7,9 +7,9 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
-from pyrite.models.folder import ModelFolder, find_folder
+from pyrite.models.named import NamedModel
 from pyrite.models.precision import Precision
-from pyrite.settings import Json, Settings, canonical, content_hash
+from pyrite.settings import Json, Settings, content_hash
 
 __all__ = [
     "CausalLMSettings",
@@ -33,7 +33,7 @@ class Prompts(Settings):
     """In front of a document."""
 
 
-class SentenceTransformerSettings(Settings):
+class SentenceTransformerSettings(NamedModel):
     """Any model that sentence-transformers loads: a folder, or a name on the Hugging Face hub."""
 
     type: Literal["sentence-transformers"] = "sentence-transformers"
@@ -49,22 +49,6 @@ class SentenceTransformerSettings(Settings):
     trust_remote_code: bool = False
     """Whether code that comes with the model may run. Wants a revision."""
 
-    def local_folder(self) -> Path | None:
-        """Return the folder, or None for a name on the hub.
-
-        Raises:
-            SettingsError: The name is a path, and no folder is there.
-        """
-        return find_folder(self.model)
-
-    def identity(self) -> Json:
-        """Return the settings, with the content of a local folder in place of its path."""
-        fields = {name: canonical(getattr(self, name)) for name in type(self).model_fields}
-        folder = self.local_folder()
-        if folder is not None:
-            fields["model"] = ModelFolder(folder).fingerprint()
-        return fields
-
 
 class FewShot(Settings):
     """An example of the task, shown in front of each query."""
@@ -75,7 +59,7 @@ class FewShot(Settings):
     """A document that answers it."""
 
 
-class CausalLMSettings(Settings):
+class CausalLMSettings(NamedModel):
     """A causal language model as an encoder: the vector of a text is that of its last token, at unit length.
 
     Queries stand behind an instruction, documents alone. Untrained, it is a poor encoder: train it.
@@ -103,22 +87,6 @@ class CausalLMSettings(Settings):
         if self.examples and not self.task:
             raise ValueError("examples want a task that they are examples of")
         return self
-
-    def local_folder(self) -> Path | None:
-        """Return the folder, or None for a name on the hub.
-
-        Raises:
-            SettingsError: The name is a path, and no folder is there.
-        """
-        return find_folder(self.model)
-
-    def identity(self) -> Json:
-        """Return the settings, with the content of a local folder in place of its path."""
-        fields = {name: canonical(getattr(self, name)) for name in type(self).model_fields}
-        folder = self.local_folder()
-        if folder is not None:
-            fields["model"] = ModelFolder(folder).fingerprint()
-        return fields
 
 
 class WordLlamaSettings(Settings):
