@@ -41,7 +41,7 @@ FILLED = TEXTS.filter(lambda text: text.strip() != "")
 IDS = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\t\n\r\ufeff"), min_size=1, max_size=5)
 NUMBERS = st.floats(-1e6, 1e6, allow_nan=False)
 SOURCES = st.lists(st.sampled_from(["bm25", "dense", "hybrid"]), max_size=2, unique=True).map(tuple)
-FIELDS = ("weights", "teacher_scores", "margins", "sources")
+FIELDS = ("weights", "teacher_scores", "margins", "sources", "example_weight")
 
 
 @dataclass(frozen=True)
@@ -61,7 +61,7 @@ def kind(layout: TrainingLayout, name: str, *fields: str, titles: bool = False) 
 KINDS = {
     **{
         f"sentence-transformers {shape}": kind(
-            SentenceTransformersLayout(shape=shape, scores=True), name, "weights", "teacher_scores"
+            SentenceTransformersLayout(shape=shape, scores=True), name, "weights", "teacher_scores", "example_weight"
         )
         for shape, name in (
             ("triplet", "a.jsonl"),
@@ -71,7 +71,7 @@ KINDS = {
         )
     },
     "sentence-transformers margins": kind(
-        SentenceTransformersLayout(shape="triplet", margins=True), "a.jsonl", "weights", "margins"
+        SentenceTransformersLayout(shape="triplet", margins=True), "a.jsonl", "weights", "margins", "example_weight"
     ),
     "flag-embedding": kind(FlagEmbeddingLayout(scores=True, incomplete="keep"), "a.jsonl", *FIELDS),
     "tevatron": kind(TevatronLayout(scores=True), "a.jsonl.gz", *FIELDS, titles=True),
@@ -104,6 +104,7 @@ def groups(draw: st.DrawFn, query_id: str, doc_ids: list[str]) -> TrainingGroup:
         tuple(scores) if any(score is not None for score in scores) else None,
         tuple(margins),
         sources if any(sources) else None,
+        draw(st.none() | st.floats(0, 1e6)),
     )
 
 
@@ -171,6 +172,7 @@ def test_what_is_lost_is_told(parts: TrainingParts) -> None:
             assert guess_format(Path(folder, "there", one.name)) == one.layout.type, name
         for field, counted in (
             ("weights", written.unused_weights),
+            ("example_weight", written.unused_example_weights),
             ("teacher_scores", written.unused_scores),
             ("margins", written.unused_margins),
             ("sources", written.unused_sources),

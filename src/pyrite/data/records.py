@@ -194,6 +194,7 @@ class TrainingGroup:
             does not say the two scores behind each, and they cannot be had from it.
         sources: For each negative, what proposed it, such as ("bm25", "dense"), in any order; () where that is not
             known, None where it is known of none.
+        example_weight: How often the query counts, finite and from 0 up; None for once.
     """
 
     query_id: str
@@ -203,6 +204,7 @@ class TrainingGroup:
     teacher_scores: tuple[float | None, ...] | None = None
     margins: tuple[float | None, ...] | None = None
     sources: tuple[tuple[str, ...], ...] | None = None
+    example_weight: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

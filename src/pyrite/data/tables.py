@@ -231,7 +231,7 @@ class TrainingSet(Table[TrainingGroup]):
     """One group for each training query."""
 
     kind, row, key = "training_set", TrainingGroup, ("query_id",)
-    version = 2
+    version = 3
     schema = _schema(
         ("query_id", _S),
         ("positive_ids", pa.list_(_S)),
@@ -240,10 +240,11 @@ class TrainingSet(Table[TrainingGroup]):
         ("teacher_scores", pa.list_(_F), True),
         ("margins", pa.list_(_F), True),
         ("sources", pa.list_(pa.list_(_S)), True),
+        ("example_weight", _F, True),
     )
 
     def check(self) -> None:
-        """Check that every group has a positive and that lists have matching lengths."""
+        """Check that every group has a positive, that lists have matching lengths, and that weights can count."""
         positives = _lengths(self.column("positive_ids"))
         negatives = _lengths(self.column("negative_ids"))
         if len(self) and positives.min() < 1:
@@ -260,6 +261,9 @@ class TrainingSet(Table[TrainingGroup]):
             there = column.is_valid().to_numpy()
             if np.any(given[there] != wanted[there]):
                 raise DataError(f"a training group's {name} do not match its documents in number")
+        weights = self.column("example_weight").drop_null().to_numpy()
+        if not np.all(np.isfinite(weights) & (weights >= 0)):
+            raise DataError("a training group's example_weight is negative or no number; it wants one from 0 up")
 
 
 class QueryScores(Table[QueryScore]):

@@ -6,8 +6,9 @@ from dataclasses import dataclass
 
 from pydantic import Field
 
-from pyrite.data import Negatives, Qrels, TrainingSet
+from pyrite.data import Negatives, Qrels, QueryScores, TrainingSet
 from pyrite.data.groups import training_groups
+from pyrite.errors import StageError
 from pyrite.pipeline.context import Context
 from pyrite.pipeline.stage import stage
 from pyrite.settings import Settings
@@ -24,10 +25,15 @@ class AssembleSettings(Settings):
 
 @dataclass(frozen=True)
 class AssembleInputs:
-    """Judgements, and the negatives mined for them; without negatives the batch gives them all."""
+    """Judgements, the negatives mined for them, and how often each query counts.
+
+    Without negatives the batch gives them all. Weights are scores of queries by one measure, from 0 up; a query without
+    one counts once.
+    """
 
     qrels: Qrels
     negatives: Negatives | None = None
+    weights: QueryScores | None = None
 
 
 @dataclass(frozen=True)
@@ -37,7 +43,15 @@ class AssembleOutputs:
     training_set: TrainingSet
 
 
-@stage("assemble", version=2)
+@stage("assemble", version=3)
 def assemble(settings: AssembleSettings, inputs: AssembleInputs, context: Context) -> AssembleOutputs:
     """Join positives and negatives into a training set."""
-    return AssembleOutputs(training_groups(inputs.qrels, inputs.negatives, settings.grade_threshold))
+    weights = None if inputs.weights is None else _weights(inputs.weights)
+    return AssembleOutputs(training_groups(inputs.qrels, inputs.negatives, settings.grade_threshold, weights))
+
+
+def _weights(scores: QueryScores) -> dict[str, float]:
+    measures = list(scores.means())
+    if len(measures) != 1:
+        raise StageError(f"assemble: weights are scores by one measure, not by {', '.join(measures) or 'none'}")
+    return scores.of(measures[0])

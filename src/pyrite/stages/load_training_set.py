@@ -76,7 +76,7 @@ class LoadTrainingSetOutputs:
     queries: Queries
 
 
-@stage("load-training-set", version=1)
+@stage("load-training-set", version=2)
 def load_training_set(
     settings: LoadTrainingSetSettings, inputs: LoadTrainingSetInputs, context: Context
 ) -> LoadTrainingSetOutputs:

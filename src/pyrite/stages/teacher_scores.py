@@ -50,7 +50,7 @@ class TeacherScoresOutputs:
     training_set: TrainingSet
 
 
-@stage("teacher-scores", version=1)
+@stage("teacher-scores", version=2)
 def teacher_scores(
     settings: TeacherScoresSettings, inputs: TeacherScoresInputs, context: Context
 ) -> TeacherScoresOutputs:

@@ -36,6 +36,7 @@ class Batch:
         more: Shape (B, M): whether the pair has that many further positives.
         known: Shape (B, C).
         weights: Float32, shape (B, K), or None where all are 1.
+        example_weights: Float32, shape (B,), or None where all count alike.
         teacher: Float32, shape (B, 1 + K), or None.
         margins: Float32, shape (B, K), or None.
         guide_queries: Float32, shape (B, W), or None.
@@ -48,6 +49,7 @@ class Batch:
     more: np.ndarray
     known: np.ndarray
     weights: np.ndarray | None
+    example_weights: np.ndarray | None
     teacher: np.ndarray | None
     margins: np.ndarray | None
     guide_queries: np.ndarray | None
@@ -94,6 +96,7 @@ def make_batch(examples: Examples, members: np.ndarray) -> Batch:
         more=more >= 0,
         known=_known(np.where(there, examples.document_keys[documents], -1), known),
         weights=None if examples.weights is None else examples.weights[groups],
+        example_weights=None if examples.example_weights is None else examples.example_weights[groups],
         teacher=None if examples.teacher is None else examples.teacher[members],
         margins=None if examples.margins is None else examples.margins[members],
         guide_queries=None if guide[0] is None else guide[0][groups],

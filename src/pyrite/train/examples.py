@@ -27,6 +27,8 @@ class Examples:
         positives: The positive of each pair: shape (E,), in [0, D).
         negatives: The mined negatives of each group: shape (G, K), -1 where a group has fewer than K.
         weights: The weights of the negatives: float32, shape (G, K); None where all are 1.
+        example_weights: How often each group counts, over the mean of all pairs: float32, shape (G,); None where all
+            count alike.
         more: Further positives of the query that a pair brings: shape (E, M), -1 where it has fewer than M.
         teacher: A teacher's scores of the positive and the negatives of each pair: float32, shape (E, 1 + K), nan where
             there is none; None without a teacher.
@@ -51,6 +53,7 @@ class Examples:
     query_keys: np.ndarray
     document_keys: np.ndarray
     known: list[np.ndarray]
+    example_weights: np.ndarray | None = None
     guide_queries: np.ndarray | None = None
     guide_documents: np.ndarray | None = None
 
@@ -70,7 +73,8 @@ def resolve(training_set: TrainingSet, texts: TrainingTexts, negatives: int, pos
             brings the others. None is left out.
 
     Raises:
-        DataError: The set is empty, or an id is not in the corpus or the queries; every such id is listed.
+        DataError: The set is empty, every group has the weight 0, or an id is not in the corpus or the queries; every
+            such id is listed.
     """
     groups = list(training_set.rows())
     if not groups:
@@ -84,13 +88,15 @@ def resolve(training_set: TrainingSet, texts: TrainingTexts, negatives: int, pos
     document_keys = _number(corpus.copy_keys().tolist())
     pairs = [(place, part) for place, group in enumerate(groups) for part in _parts(group, positives)]
     first = [(groups[place], int(part[0])) for place, part in pairs]
+    owners = np.array([place for place, _ in pairs])
     return Examples(
         query_texts=query_texts,
         document_texts=corpus.texts(),
-        groups=np.array([place for place, _ in pairs]),
+        groups=owners,
         positives=np.array([rows[group.positive_ids[own]] for group, own in first]),
         negatives=_pad([[rows[d] for d in group.negative_ids[:negatives]] for group in groups], -1, np.int64),
         weights=_weights(groups, negatives),
+        example_weights=_example_weights(groups, owners),
         more=_pad([[rows[groups[place].positive_ids[i]] for i in part[1:]] for place, part in pairs], -1, np.int64),
         teacher=_teacher(first, negatives),
         margins=_margins(first, negatives),
@@ -147,6 +153,19 @@ def _weights(groups: Sequence[TrainingGroup], negatives: int) -> np.ndarray | No
         return None
     given = [group.weights or (1.0,) * len(group.negative_ids) for group in groups]
     return _pad([weights[:negatives] for weights in given], 1.0, np.float32)
+
+
+def _example_weights(groups: Sequence[TrainingGroup], owners: np.ndarray) -> np.ndarray | None:
+    """Return the groups' weights over their mean in pairs, whose groups are `owners`: that mean is 1 then."""
+    given = np.array([1.0 if group.example_weight is None else group.example_weight for group in groups])
+    if not given.any():
+        raise DataError("every group of the training set has the weight 0: nothing would be learnt")
+    if (given == given[0]).all():
+        return None
+    # Over the largest first, so that no sum overflows.
+    given = given / given.max()
+    weights: np.ndarray = (given / given[owners].mean()).astype(np.float32)
+    return weights
 
 
 def _teacher(pairs: Sequence[tuple[TrainingGroup, int]], negatives: int) -> np.ndarray | None:

@@ -35,7 +35,7 @@ from pyrite.errors import DataError
 QRELS: dict[str, list[Any]] = {"query_id": ["q"], "doc_id": ["d"], "grade": [1], "source": ["human"]}
 GROUPS = [
     TrainingGroup("q1", ("p",), ("a", "b"), (1.0, 0.5), (0.5, None, 0.25)),
-    TrainingGroup("q2", ("p", "a")),
+    TrainingGroup("q2", ("p", "a"), example_weight=0.5),
 ]
 
 
@@ -194,6 +194,9 @@ def test_runs_say_whose_scores_they_hold() -> None:
         (TrainingGroup("q", ()), "needs at least one positive"),
         (TrainingGroup("q", ("p",), ("n",), (1.0, 2.0)), "weights do not match"),
         (TrainingGroup("q", ("p",), ("n",), None, (1.0,)), "teacher_scores do not match"),
+        (TrainingGroup("q", ("p",), example_weight=-0.5), "example_weight is negative or no number"),
+        (TrainingGroup("q", ("p",), example_weight=np.nan), "example_weight is negative or no number"),
+        (TrainingGroup("q", ("p",), example_weight=np.inf), "example_weight is negative or no number"),
     ],
 )
 def test_training_groups_fit_together(group: TrainingGroup, message: str) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -57,12 +57,17 @@ def run(
     """Train in a folder of the test's own."""
 
     def call(
-        workdir: str = "work", dev: Dev | None = None, settings: Any = None, start: Path = model, **job: Any
+        workdir: str = "work",
+        dev: Dev | None = None,
+        settings: Any = None,
+        start: Path = model,
+        groups: TrainingSet = training_set,
+        **job: Any,
     ) -> TrainingResult:
         job = {"device": "cpu", **job}
         return train(
             start,
-            training_set,
+            groups,
             texts,
             settings or SETTINGS[kind],
             prompts={},
@@ -135,6 +140,21 @@ def test_two_runs_agree_bit_by_bit(run: Callable[..., TrainingResult], weights: 
 def test_another_seed_gives_another_model(run: Callable[..., TrainingResult], weights: Any, kind: str) -> None:
     other = SETTINGS[kind].model_copy(update={"seed": 1})
     assert not same(weights(run("first").folder), weights(run("second", settings=other).folder))
+
+
+def test_examples_that_count_alike_count_once(
+    run: Callable[..., TrainingResult], training_set: TrainingSet, weights: Any
+) -> None:
+    def counted(*counts: float) -> TrainingSet:
+        rows = enumerate(training_set.rows())
+        return TrainingSet.from_rows(replace(row, example_weight=counts[i % len(counts)]) for i, row in rows)
+
+    plain, alike, unlike = (
+        weights(run(name, groups=groups).folder)
+        for name, groups in (("plain", training_set), ("alike", counted(0.3)), ("unlike", counted(0.3, 1.0)))
+    )
+    assert same(plain, alike)
+    assert not same(plain, unlike)
 
 
 def test_the_log_tells_steps_and_epochs(run: Callable[..., TrainingResult]) -> None:

@@ -54,6 +54,25 @@ def test_missing_weights_are_1() -> None:
     assert found.weights.dtype == np.float32
 
 
+def test_example_weights_have_the_mean_1_over_the_pairs() -> None:
+    # Three pairs, two of them of the first group: the mean of 1, 1 and 4 is 2.
+    found = examples(TrainingGroup("q", ("a", "b")), TrainingGroup("r", ("d",), example_weight=4.0))
+    assert found.example_weights is not None
+    assert found.example_weights.tolist() == [0.5, 2.0]
+    assert found.example_weights.dtype == np.float32
+
+
+@pytest.mark.parametrize("weight", [None, 0.3, 1e300])
+def test_examples_that_count_alike_have_no_weights(weight: float | None) -> None:
+    groups = [TrainingGroup(query_id, ("a",), example_weight=weight) for query_id in ("q", "r", "s")]
+    assert examples(*groups).example_weights is None
+
+
+def test_a_training_set_that_counts_for_nothing_is_refused() -> None:
+    with pytest.raises(DataError, match="every group of the training set has the weight 0"):
+        examples(TrainingGroup("q", ("a",), example_weight=0.0))
+
+
 def test_copies_and_queries_of_the_same_text_share_their_keys() -> None:
     found = examples(TrainingGroup("r", ("a",), ("b",)), TrainingGroup("s", ("d",), ("c",)))
     assert found.document_texts == ["Title Alpha", "beta", "delta", " ALPHA "]

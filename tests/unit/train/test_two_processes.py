@@ -9,7 +9,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -132,7 +132,8 @@ def outcomes(
     folder = tmp_path_factory.mktemp("processes")
     # Each process draws dropout for its own texts, and one process draws for all.
     model = write_transformer_model(folder / "model", [f"w{i}" for i in range(50)], dropout=0.0)
-    for table in (training_set, texts.corpus, texts.queries):
+    groups = (replace(group, example_weight=i % 4 / 2) for i, group in enumerate(training_set.rows()))
+    for table in (TrainingSet.from_rows(groups), texts.corpus, texts.queries):
         table.save(folder)
     with socket.socket() as found:
         found.bind(("127.0.0.1", 0))

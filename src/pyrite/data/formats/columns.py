@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from pyrite.data.formats.examples import Example, Passage
-from pyrite.data.formats.fields import id_field, ids_field, numbers_field, texts_field
+from pyrite.data.formats.fields import EXAMPLE_WEIGHT, id_field, ids_field, numbers_field, texts_field, weight_field
 from pyrite.data.formats.lines import Line, describe
 from pyrite.errors import DataError
 
@@ -15,7 +15,7 @@ __all__ = ["ExampleColumns"]
 
 Row = Mapping[str, Any]
 _LABELS = ("label", "labels", "score", "scores")
-_WEIGHTS = ("weight", "weights")
+_WEIGHTS = ("weight", "weights", EXAMPLE_WEIGHT)
 _ID_ENDS = ("_id", "_ids")
 
 
@@ -64,7 +64,8 @@ class ExampleColumns:
         parse = {"tuple": self._tuple, "pair": self._pair, "list": self._list}[self.shape]
         positives, negatives = parse(line, row)
         margins = self._margins(line, row) if self.shape == "tuple" else None
-        return Example(query, _optional_id(line, row, "query_id"), tuple(positives), tuple(negatives), margins)
+        query_id, weight = _optional_id(line, row, "query_id"), weight_field(line, row)
+        return Example(query, query_id, tuple(positives), tuple(negatives), margins, weight)
 
     def _margins(self, line: Line, row: Row) -> tuple[float | None, ...] | None:
         """Return what MarginMSELoss takes for margins: one number in a triplet, one for each negative in a tuple."""

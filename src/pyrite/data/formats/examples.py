@@ -93,6 +93,7 @@ class Example:
         positives: Known answers.
         negatives: Documents to train against.
         margins: The teacher's, as in `TrainingGroup`, or None.
+        weight: How often the query counts, or None.
     """
 
     query: str | None
@@ -100,6 +101,7 @@ class Example:
     positives: tuple[Passage, ...]
     negatives: tuple[Passage, ...]
     margins: tuple[Score, ...] | None = None
+    weight: float | None = None
 
 
 def examples(parts: TrainingParts, queries: bool = True, documents: bool = True) -> Iterator[Example]:
@@ -172,7 +174,8 @@ def example_of(group: TrainingGroup, query: str | None, documents: Mapping[str, 
     for doc_id, score, weight, proposed in zip(doc_ids, scores, weights, sources, strict=True):
         text, title = documents.get(doc_id, (None, ""))
         passages.append(Passage(text, doc_id, score, weight, title, proposed))
-    return Example(query, group.query_id, tuple(passages[:count]), tuple(passages[count:]), group.margins)
+    positives, negatives = tuple(passages[:count]), tuple(passages[count:])
+    return Example(query, group.query_id, positives, negatives, group.margins, group.example_weight)
 
 
 def known_margins(

@@ -8,7 +8,20 @@ from typing import Any
 
 from pyrite.data.formats.lines import Line, describe
 
-__all__ = ["id_field", "ids_field", "names_field", "numbers_field", "sources_field", "text_field", "texts_field"]
+__all__ = [
+    "EXAMPLE_WEIGHT",
+    "id_field",
+    "ids_field",
+    "names_field",
+    "numbers_field",
+    "sources_field",
+    "text_field",
+    "texts_field",
+    "weight_field",
+]
+
+EXAMPLE_WEIGHT = "example_weight"
+"""Under what name a file that has no place for it of its own says how often a query counts."""
 
 Row = Mapping[str, Any]
 
@@ -77,6 +90,18 @@ def numbers_field(line: Line, record: Row, name: str, count: int, what: str = "t
             line.fault(f"item {position} of `{name}` is {shown}, wants a finite number or null")
             return [None] * count
     return [None if value is None else float(value) for value in values]
+
+
+def weight_field(line: Line, record: Row) -> float | None:
+    """Return how often a query counts, None where that is not said; what is no number from 0 up is noted and None."""
+    value = record.get(EXAMPLE_WEIGHT)
+    if value is None:
+        return None
+    if _is_number(value) and value >= 0:
+        return float(value)
+    shown = value if isinstance(value, int | float) else describe(value)
+    line.fault(f"`{EXAMPLE_WEIGHT}` is {shown}, wants a finite number from 0 up")
+    return None
 
 
 def _is_number(value: object) -> bool:

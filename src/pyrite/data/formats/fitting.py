@@ -30,7 +30,8 @@ class Written:
         unused_negatives: Negatives of the other groups that are in no row: beyond the number that was asked for, or
             without what the layout wants of each.
         unused_positives: Positives of the other groups that are in no row.
-        unused_weights: Groups whose weights the file does not hold.
+        unused_weights: Groups whose negatives' weights the file does not hold.
+        unused_example_weights: Groups whose own weight it does not hold.
         unused_scores: Groups whose teacher scores it does not hold.
         unused_margins: Groups whose margins it does not hold.
         unused_sources: Groups whose negatives' sources it does not hold.
@@ -43,6 +44,7 @@ class Written:
     unused_negatives: int = 0
     unused_positives: int = 0
     unused_weights: int = 0
+    unused_example_weights: int = 0
     unused_scores: int = 0
     unused_margins: int = 0
     unused_sources: int = 0
@@ -70,6 +72,7 @@ _SENTENCES = (
     ("unused_scores", "group", "the teacher's scores of {} have no place in the file"),
     ("unused_margins", "group", "the teacher's margins of {} have no place in the file"),
     ("unused_weights", "group", "the weights of {} have no place in the file"),
+    ("unused_example_weights", "group", "the example weights of {} have no place in the file"),
     ("unused_sources", "group", "the sources of {} have no place in the file"),
     ("unused_ids", "group", "the ids of {} have no place in the file"),
     ("joined_titles", "document", "the title of {} stands in front of the text, no longer apart"),
@@ -82,7 +85,7 @@ def _count(number: int, what: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Holds:
-    """What a file holds beside texts or ids, as its layout is set."""
+    """What a file holds beside texts or ids, as its layout is set; weights are those of negatives and of groups."""
 
     weights: bool = False
     scores: bool = False
@@ -162,6 +165,7 @@ def written(parts: TrainingParts, fitted: Fitted, holds: Holds, rows: int) -> Wr
     groups = fitted.groups
     missing = {
         "unused_weights": 0 if holds.weights else _valid(groups, "weights"),
+        "unused_example_weights": 0 if holds.weights else _valid(groups, "example_weight"),
         "unused_scores": 0 if holds.scores else _valid(groups, "teacher_scores"),
         "unused_margins": 0 if holds.margins else _valid(groups, "margins"),
         "unused_sources": 0 if holds.sources else _valid(groups, "sources"),

@@ -11,7 +11,16 @@ from pathlib import Path
 from typing import Any, Literal
 
 from pyrite.data.formats.examples import Example, Passage, TrainingParts, examples
-from pyrite.data.formats.fields import id_field, ids_field, numbers_field, sources_field, text_field, texts_field
+from pyrite.data.formats.fields import (
+    EXAMPLE_WEIGHT,
+    id_field,
+    ids_field,
+    numbers_field,
+    sources_field,
+    text_field,
+    texts_field,
+    weight_field,
+)
 from pyrite.data.formats.fitting import Holds, Written, fit, lacks_scores, written
 from pyrite.data.formats.lines import Line
 from pyrite.data.formats.parts import parts_of
@@ -102,6 +111,8 @@ def _record(example: Example, layout: FlagEmbeddingLayout) -> dict[str, Any]:
             record["neg_sources"] = [list(passage.sources) for passage in example.negatives]
         if example.margins:
             record["margins"] = list(example.margins)
+        if example.weight is not None:
+            record[EXAMPLE_WEIGHT] = example.weight
     return record
 
 
@@ -155,7 +166,8 @@ def _example(line: Line, record: dict[str, Any]) -> Example:
     positives, negatives = (tuple(_passages(line, record, side)) for side in ("pos", "neg"))
     margins = numbers_field(line, record, "margins", len(positives) * len(negatives), "pairs")
     query = text_field(line, record, "query") or ""
-    return Example(query, query_id, positives, negatives, tuple(margins) if record.get("margins") else None)
+    known = tuple(margins) if record.get("margins") else None
+    return Example(query, query_id, positives, negatives, known, weight_field(line, record))
 
 
 def _passages(line: Line, record: dict[str, Any], side: str) -> Iterator[Passage]:

@@ -49,6 +49,7 @@ class _Group:
     weights: dict[str, Score] = field(default_factory=dict)
     sources: dict[str, dict[str, None]] = field(default_factory=dict)
     margins: dict[tuple[str, str], Score] = field(default_factory=dict)
+    weight: dict[str, Score] = field(default_factory=dict)
 
     def finished(self, query_id: str) -> TrainingGroup:
         scores = (*self.positives.values(), *self.negatives.values())
@@ -63,6 +64,7 @@ class _Group:
             scores if _any(scores) else None,
             margins if _any(margins) else None,
             sources if any(sources) else None,
+            self.weight.get(query_id),
         )
 
 
@@ -91,6 +93,7 @@ class PartsBuilder:
         """Add the example of a line; what contradicts an earlier line is noted."""
         query_id = self._queries.identify(line, example.query_id, "", example.query)
         group = self._groups.setdefault(query_id, _Group(line))
+        _note(line, f"weight of the query {query_id!r}", group.weight, query_id, example.weight)
         positives = [self._identify(line, passage) for passage in example.positives]
         negatives = [self._identify(line, passage) for passage in example.negatives]
         for doc_id, passage in zip(positives, example.positives, strict=True):
@@ -244,12 +247,12 @@ class _Texts:
         return self._table(pa.concat_tables([known.arrow, own.arrow])).select(list(self._digests))
 
 
-def _note(line: Line, what: str, known: dict[str, Score], doc_id: str, value: Score) -> None:
-    """Remember a value of a document; a known one fills a missing one, and two that differ are noted."""
-    before = known.get(doc_id)
+def _note(line: Line, what: str, known: dict[str, Score], row_id: str, value: Score) -> None:
+    """Remember a value of a document or query; a known one fills a missing one, and two that differ are noted."""
+    before = known.get(row_id)
     if before is not None and value is not None and before != value:
         line.fault(f"the {what} is {value} and was {before} in an earlier line")
-    known[doc_id] = value if before is None else before
+    known[row_id] = value if before is None else before
 
 
 def _any(values: tuple[Score, ...]) -> bool:

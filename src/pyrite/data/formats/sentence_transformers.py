@@ -24,6 +24,7 @@ from pydantic import Field, model_validator
 
 from pyrite.data.formats.columns import ExampleColumns
 from pyrite.data.formats.examples import Example, Score, TrainingParts, examples, known_margins
+from pyrite.data.formats.fields import EXAMPLE_WEIGHT
 from pyrite.data.formats.fitting import Fitted, Holds, Incomplete, Written, fit, lacks_scores, written
 from pyrite.data.formats.lines import Line
 from pyrite.data.formats.parts import parts_of
@@ -123,7 +124,8 @@ def training_batches(
     """
     fitted = _fit(parts.training_set, layout)
     kept = parts._replace(training_set=fitted.groups)
-    weighted = fitted.groups.column("weights").null_count < len(fitted.groups)
+    columns = ("weights", EXAMPLE_WEIGHT)
+    weighted = [name for name in columns if fitted.groups.column(name).null_count < len(fitted.groups)]
     widest = pc.max(pc.list_value_length(fitted.groups.column("negative_ids"))).as_py()
     schema = pa.schema(fields(layout.shape, widest, layout.ids, layout.numbers, weighted))
     found = examples(kept)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from typing import Any, Literal
 
 import pyarrow as pa
 
 from pyrite.data.formats.examples import Example, Passage, known_margins
+from pyrite.data.formats.fields import EXAMPLE_WEIGHT
 
 __all__ = ["ROWS", "Numbers", "Row", "Shape", "fields"]
 
@@ -21,7 +22,9 @@ _TEXT, _NUMBER = pa.string(), pa.float64()
 _TEXTS, _NUMBERS, _LABELS = pa.list_(_TEXT), pa.list_(_NUMBER), pa.list_(pa.int64())
 
 
-def fields(shape: Shape, negatives: int, ids: bool, numbers: Numbers, weights: bool) -> list[tuple[str, pa.DataType]]:
+def fields(
+    shape: Shape, negatives: int, ids: bool, numbers: Numbers, weights: Collection[str]
+) -> list[tuple[str, pa.DataType]]:
     """Return the columns of a shape in their order: texts, labels or scores, then ids and weights.
 
     Args:
@@ -30,7 +33,7 @@ def fields(shape: Shape, negatives: int, ids: bool, numbers: Numbers, weights: b
         ids: Whether there are columns of ids.
         numbers: Whether there are scores or margins, where there is a place for them; without ids scores take that of
             labels.
-        weights: Whether groups have weights; they stand beside ids only.
+        weights: Which weights the groups have, of "weights" and "example_weight"; they stand beside ids only.
     """
     numbered = [f"negative_{number}" for number in range(1, negatives + 1)]
     texts, label, score, weight = {
@@ -48,7 +51,9 @@ def fields(shape: Shape, negatives: int, ids: bool, numbers: Numbers, weights: b
         columns.append(("label", _NUMBER if shape == "triplet" else _NUMBERS))
     if ids:
         columns += [("query_id", _TEXT), *((_id_name(name), kind) for name, kind in texts.items())]
-    return [*columns, weight] if ids and weights else columns
+        columns += [weight] if "weights" in weights else []
+        columns += [(EXAMPLE_WEIGHT, _NUMBER)] if EXAMPLE_WEIGHT in weights else []
+    return columns
 
 
 def _id_name(column: str) -> str:
@@ -116,7 +121,7 @@ ROWS: Mapping[Shape, Callable[[Example], Iterator[Row]]] = {
 
 
 def _anchor(example: Example) -> Row:
-    return {"anchor": example.query, "query_id": example.query_id}
+    return {"anchor": example.query, "query_id": example.query_id, EXAMPLE_WEIGHT: example.weight}
 
 
 def _column(name: str, passage: Passage) -> Row:

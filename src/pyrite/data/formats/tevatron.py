@@ -13,7 +13,15 @@ from pathlib import Path
 from typing import Any, Literal
 
 from pyrite.data.formats.examples import Example, Passage, TrainingParts, examples
-from pyrite.data.formats.fields import id_field, names_field, numbers_field, sources_field, text_field
+from pyrite.data.formats.fields import (
+    EXAMPLE_WEIGHT,
+    id_field,
+    names_field,
+    numbers_field,
+    sources_field,
+    text_field,
+    weight_field,
+)
 from pyrite.data.formats.fitting import Holds, Incomplete, Written, fit, written
 from pyrite.data.formats.lines import Line, describe
 from pyrite.data.formats.rows import check_name, read_rows, write_rows
@@ -45,7 +53,7 @@ def write_tevatron(parts: TrainingParts, path: Path, layout: TevatronLayout | No
     """Write a training file.
 
     Inline, it holds everything that `read_training_set` gives back: beside what the trainer reads, each passage may
-    have `score`, `weight` and `sources`, and a line `margins`.
+    have `score`, `weight` and `sources`, and a line `margins` and `example_weight`.
 
     Args:
         parts: The training set, with the documents and queries that it refers to.
@@ -79,7 +87,8 @@ def _inline_row(example: Example, layout: TevatronLayout, titled: bool) -> dict[
     row: dict[str, Any] = {"query_id": example.query_id, "query": example.query}
     for name, passages in zip(_INLINE, (example.positives, example.negatives), strict=True):
         row[name] = [_passage_row(passage, layout, titled) for passage in passages]
-    return row | ({"margins": list(example.margins)} if example.margins else {})
+    row |= {"margins": list(example.margins)} if example.margins else {}
+    return row | ({} if example.weight is None else {EXAMPLE_WEIGHT: example.weight})
 
 
 def _passage_row(passage: Passage, layout: TevatronLayout, titled: bool) -> dict[str, Any]:
@@ -124,7 +133,8 @@ def _inline(line: Line, record: dict[str, Any]) -> Example:
     positives, negatives = (tuple(_passages(line, record, name)) for name in _INLINE)
     margins = numbers_field(line, record, "margins", len(positives) * len(negatives), "pairs")
     query = text_field(line, record, "query") or ""
-    return Example(query, query_id, positives, negatives, tuple(margins) if record.get("margins") else None)
+    known = tuple(margins) if record.get("margins") else None
+    return Example(query, query_id, positives, negatives, known, weight_field(line, record))
 
 
 def _passages(line: Line, record: dict[str, Any], name: str) -> Iterator[Passage]:

@@ -30,7 +30,9 @@ class LossBatch:
         known: Boolean, shape (B, C): True where a document is, or is a copy of, a known positive of the query, its own
             ones included. Such a document is nobody's negative by mistake.
         weights: Shape (B, K), from 0 up: how often a query's own negative counts; None for once.
-        example_weights: Shape (B,): what a query's loss is multiplied by; None for 1.
+        example_weights: Shape (B,), from 0 up: what a query's loss is multiplied by; None for 1. What the loss is
+            divided by does not hang on them, so that a query counts alike in whichever batch it stands; `resolve`
+            makes their mean over a training set 1.
         teacher: Shape (B, 1 + K): a teacher's scores of the positive and of each negative, nan where it gave none;
             None without a teacher.
         margins: Shape (B, K): what a teacher gave the positive more than each negative, nan where it said nothing;

@@ -19,6 +19,7 @@ class ScoredLists:
         logits: Shape (B, 1 + K), the positive first. Where `present` is False the number means nothing.
         present: Boolean, shape (B, 1 + K): False marks padding behind a query's negatives.
         weights: Shape (B, K), from 0 up: how often a negative counts; None for once.
+        example_weights: Shape (B,), from 0 up: how often a query counts; None for once.
         teacher: Shape (B, 1 + K): a teacher's scores, nan where it gave none; None without a teacher.
         margins: Shape (B, K): what a teacher gave the positive more than each negative, nan where it said nothing;
             None without such. They come before the differences of teacher scores.
@@ -29,6 +30,7 @@ class ScoredLists:
     weights: torch.Tensor | None = None
     teacher: torch.Tensor | None = None
     margins: torch.Tensor | None = None
+    example_weights: torch.Tensor | None = None
 
     @property
     def kept(self) -> torch.Tensor:
@@ -41,6 +43,12 @@ class ScoredLists:
         import torch
 
         return self.present & (torch.zeros_like(self.present) if self.teacher is None else self.teacher.isfinite())
+
+    def weigh(self, losses: torch.Tensor) -> torch.Tensor:
+        """Return what belongs to each query, shape (B, ...), times how often the query counts."""
+        if self.example_weights is None:
+            return losses
+        return losses * self.example_weights.to(losses.dtype).view(-1, *[1] * (losses.ndim - 1))
 
     def all_weights(self) -> torch.Tensor:
         """Return the weight of each document, 1 for the positive and 0 for padding: shape (B, 1 + K)."""

@@ -158,7 +158,10 @@ class _Training:
             logits = self.network.choices(batch.queries, lists, objective.list_template).float()
         sizes = torch.tensor([len(columns) for columns in shown], device=logits.device)
         places = torch.tensor([int(np.flatnonzero(columns == 0)[0]) for columns in shown], device=logits.device)
-        return objective.choice(logits, torch.arange(logits.shape[1], device=logits.device) < sizes[:, None], places)
+        there = torch.arange(logits.shape[1], device=logits.device) < sizes[:, None]
+        given = batch.example_weights
+        weights = None if given is None else torch.from_numpy(given).to(logits.device)
+        return objective.choice(logits, there, places, weights)
 
     def _arithmetic(self) -> Any:
         if self.settings.precision == "fp32":

@@ -27,6 +27,7 @@ class ListBatch:
         present: Boolean, shape (B, 1 + K): False marks padding.
         texts: The texts of all documents.
         weights: Float32, shape (B, K), or None where all are 1.
+        example_weights: Float32, shape (B,), or None where all count alike.
         teacher: Float32, shape (B, 1 + K), nan where there is none; None without a teacher.
         margins: Float32, shape (B, K), likewise.
     """
@@ -36,6 +37,7 @@ class ListBatch:
     present: np.ndarray
     texts: Sequence[str]
     weights: np.ndarray | None
+    example_weights: np.ndarray | None
     teacher: np.ndarray | None
     margins: np.ndarray | None
 
@@ -55,6 +57,7 @@ class ListBatch:
             present=documents >= 0,
             texts=examples.document_texts,
             weights=None if examples.weights is None else examples.weights[groups],
+            example_weights=None if examples.example_weights is None else examples.example_weights[groups],
             teacher=None if examples.teacher is None else examples.teacher[members],
             margins=None if examples.margins is None else examples.margins[members],
         )
@@ -81,6 +84,7 @@ class ListBatch:
             present=np.take_along_axis(self.present, both, axis=1),
             texts=self.texts,
             weights=None if self.weights is None else np.take_along_axis(self.weights, own - 1, axis=1),
+            example_weights=self.example_weights,
             teacher=None if self.teacher is None else np.take_along_axis(self.teacher, both, axis=1),
             margins=None if self.margins is None else np.take_along_axis(self.margins, own - 1, axis=1),
         )
@@ -96,6 +100,6 @@ class ListBatch:
         device = logits.device
         present = torch.from_numpy(self.present).to(device)
         lists = logits.new_zeros(present.shape).masked_scatter(present, logits)
-        known = {name: getattr(self, name) for name in ("weights", "teacher", "margins")}
+        known = {name: getattr(self, name) for name in ("weights", "example_weights", "teacher", "margins")}
         moved = {name: None if array is None else torch.from_numpy(array).to(device) for name, array in known.items()}
         return ScoredLists(lists, present, **moved)

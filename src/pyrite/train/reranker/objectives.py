@@ -31,7 +31,8 @@ class Objective(Settings):
     """The parent of every objective: frozen settings, with one call that is a pure function of its argument.
 
     A document that is padding, or that the objective wants a teacher's score of and that has none, leaves the loss: it
-    counts nowhere and gets no gradient.
+    counts nowhere and gets no gradient. What belongs to a query is multiplied by how often the query counts; what a sum
+    is divided by does not hang on it.
     """
 
     @abstractmethod
@@ -70,7 +71,7 @@ class BinaryCrossEntropy(Objective):
         logits = lists.kept
         positive, negatives = functional.softplus(-logits[:, :1]), functional.softplus(logits[:, 1:])
         weights = lists.all_weights()
-        losses = self.positive_weight * positive.sum() + (weights[:, 1:] * negatives).sum()
+        losses = self.positive_weight * lists.weigh(positive).sum() + lists.weigh(weights[:, 1:] * negatives).sum()
         return losses / lists.present.sum()
 
 
@@ -97,7 +98,7 @@ class Listwise(Objective):
     def __call__(self, lists: ScoredLists) -> torch.Tensor:
         """Return the mean loss of the queries; see `Objective`."""
         logits = lists.kept / self.temperature + lists.all_weights().log()
-        return (logits.logsumexp(dim=1) - logits[:, 0]).mean()
+        return lists.weigh(logits.logsumexp(dim=1) - logits[:, 0]).mean()
 
 
 class ListwiseAndPairs(Objective):
@@ -121,7 +122,7 @@ class Dice(Objective):
     """One minus the soft Dice coefficient of a batch's pairs, for few positives among many negatives.
 
     With p the sigmoid of a logit, y 1 for a positive and 0 for a negative, w the weights of the negatives (1 for a
-    positive), g the smoothing, and sums over all pairs of the batch:
+    positive), g the smoothing, and sums over all pairs of the batch, each pair as often as its query counts:
 
         1 - (2 sum p y + g) / (sum w p^2 + sum y + g)
 
@@ -142,10 +143,12 @@ class Dice(Objective):
 
     def __call__(self, lists: ScoredLists) -> torch.Tensor:
         """Return the loss of the batch; see `Objective`."""
+        import torch
+
         probabilities = lists.kept.sigmoid()
-        both = 2 * probabilities[:, 0].sum() + self.smoothing
-        either = (lists.all_weights() * probabilities.square()).sum() + len(lists.logits) + self.smoothing
-        return 1 - both / either
+        both = 2 * lists.weigh(probabilities[:, 0]).sum() + self.smoothing
+        squares = lists.weigh(lists.all_weights() * probabilities.square()).sum()
+        return 1 - both / (squares + lists.weigh(torch.ones_like(lists.logits[:, 0])).sum() + self.smoothing)
 
 
 class MarginMSE(Objective):
@@ -168,7 +171,7 @@ class MarginMSE(Objective):
         logits, wanted = lists.kept, lists.all_margins()
         known = wanted.isfinite()
         errors = (logits[:, :1] - logits[:, 1:] - wanted.masked_fill(~known, 0.0)).masked_fill(~known, 0.0)
-        return errors.square().sum() / known.sum().clamp(min=1)
+        return lists.weigh(errors.square()).sum() / known.sum().clamp(min=1)
 
     def wants(self) -> frozenset[Want]:
         """A teacher's margins, or the scores that they follow from."""
@@ -208,8 +211,9 @@ class Distillation(Objective):
         wanted = scores.masked_fill(out, -torch.inf).softmax(1)
         found = (lists.kept[rows] / self.temperature).masked_fill(out, -torch.inf).log_softmax(1).masked_fill(out, 0.0)
         # xlogy is 0 at 0, where a plain product would be nan.
-        divergence = torch.xlogy(wanted, wanted) - wanted * found
-        return self.temperature**2 * divergence.sum(dim=1).mean()
+        divergence = (torch.xlogy(wanted, wanted) - wanted * found).sum(dim=1)
+        whole = torch.zeros_like(lists.logits[:, 0]).masked_scatter(rows, divergence)
+        return self.temperature**2 * lists.weigh(whole).sum() / rows.sum()
 
     def wants(self) -> frozenset[Want]:
         """A teacher's scores."""
@@ -244,18 +248,22 @@ class PairAndList(Objective):
         """Return the cross-entropy of yes and no on lists of two; `choice` is the other half."""
         return BinaryCrossEntropy()(lists)
 
-    def choice(self, logits: torch.Tensor, present: torch.Tensor, places: torch.Tensor) -> torch.Tensor:
+    def choice(
+        self, logits: torch.Tensor, present: torch.Tensor, places: torch.Tensor, weights: torch.Tensor | None = None
+    ) -> torch.Tensor:
         """Return the mean cross-entropy of finding the positive's letter.
 
         Args:
             logits: Of the letters, in the order of the shuffled list: shape (B, 1 + K).
             present: Boolean, shape (B, 1 + K): False marks letters that a list does not have.
             places: Where the positive stands in each list: shape (B,).
+            weights: How often each query counts: shape (B,); None for once.
         """
         import torch
         from torch.nn import functional
 
-        return functional.cross_entropy(logits.masked_fill(~present, -torch.inf), places)
+        losses = functional.cross_entropy(logits.masked_fill(~present, -torch.inf), places, reduction="none")
+        return (losses if weights is None else losses * weights).mean()
 
     def hardest(self, lists: ScoredLists) -> torch.Tensor:
         """Return the column of the hardest negative of each query, from 1; of no meaning without negatives: (B,)."""

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import dataclasses
+
 import pytest
 import torch
 
@@ -141,3 +143,61 @@ def test_blocks_are_as_large_as_4_million_logits_allow() -> None:
     assert block_rows(LossBatch.of(torch.ones(64, 2), torch.ones(64, 2), torch.ones(64, 10, 2))) >= 64
     big = LossBatch.of(torch.ones(4096, 2), torch.ones(4096, 2), known=torch.zeros(1, 1, dtype=torch.bool))
     assert block_rows(big) == 1024
+
+
+def weighed(weights: list[float] | None) -> LossBatch:
+    return dataclasses.replace(batch(), example_weights=None if weights is None else torch.tensor(weights).double())
+
+
+def value_and_gradients(loss: Loss, given: LossBatch) -> list[torch.Tensor]:
+    value = loss(given)
+    return [value.detach(), *torch.autograd.grad(value, [given.queries, given.documents])]
+
+
+@each_loss
+def test_a_loss_is_linear_in_the_weights(loss: Loss) -> None:
+    """So each weight multiplies one example's own term, and nothing that the sum is divided by."""
+    weights = [0.0, 2.0, 0.5, 1.0, 0.0, 3.0, 0.25]
+    found = value_and_gradients(loss, weighed(weights))
+    alone = [value_and_gradients(loss, weighed(row)) for row in torch.eye(SIZE).tolist()]
+    for place, mine in enumerate(found):
+        expected = sum(weight * one[place] for weight, one in zip(weights, alone, strict=True))
+        torch.testing.assert_close(mine, expected, rtol=1e-9, atol=1e-12)
+
+
+@each_loss
+def test_weights_of_1_change_no_bit(loss: Loss) -> None:
+    for mine, expected in zip(
+        value_and_gradients(loss, weighed([1.0] * SIZE)), value_and_gradients(loss, weighed(None)), strict=True
+    ):
+        assert torch.equal(mine, expected)
+
+
+@each_loss
+def test_an_example_of_weight_0_has_no_gradient_of_its_own(loss: Loss) -> None:
+    """Seen alone, nothing moves; the others still have its documents for negatives."""
+    weights = [1.0] * SIZE
+    weights[3] = 0.0
+    value, queries, documents = value_and_gradients(loss, weighed(weights).rows(3, 4))
+    assert (value.item(), queries.abs().max().item(), documents.abs().max().item()) == (0, 0, 0)
+
+
+# Hardness weights carry no gradient, on purpose: finite differences would see them.
+@pytest.mark.parametrize(
+    "loss", [loss for loss in LOSSES if not getattr(loss, "hardness", 0.0)], ids=lambda loss: loss.type
+)
+def test_gradients_are_those_of_finite_differences(loss: Loss) -> None:
+    given = batch()
+
+    def call(queries: torch.Tensor, documents: torch.Tensor) -> torch.Tensor:
+        return in_blocks(loss, given.with_vectors(queries, documents), None, 2)
+
+    def moved(step: float) -> float:
+        return float(call(given.queries.detach() + step * queries, given.documents.detach() + step * documents))
+
+    leaves = [tensor.detach().requires_grad_() for tensor in (given.queries, given.documents)]
+    gradients = torch.autograd.grad(call(*leaves), leaves)
+    generator = torch.Generator().manual_seed(4)
+    queries, documents = (torch.randn(leaf.shape, generator=generator, dtype=leaf.dtype) for leaf in leaves)
+    slope = sum((gradient * way).sum() for gradient, way in zip(gradients, (queries, documents), strict=True))
+    assert float(slope) == pytest.approx((moved(1e-6) - moved(-1e-6)) / 2e-6, rel=1e-4, abs=1e-7)

@@ -42,7 +42,7 @@ each = pytest.mark.parametrize("objective", OBJECTIVES, ids=lambda one: one.type
 def lists(
     logits: list[list[float]],
     present: list[list[bool]] | None = None,
-    **known: list[list[float]],
+    **known: list[Any],
 ) -> ScoredLists:
     tensor = torch.tensor(logits, dtype=torch.float64)
     there = torch.ones_like(tensor, dtype=torch.bool) if present is None else torch.tensor(present)
@@ -64,6 +64,10 @@ def lists(
         # e^z is 3, 1 and 2: the positive has half of the mass, then 3/4 once the last one is padding.
         (Listwise(), lists([[LN3, 0.0, LN2]]), LN2),
         (Listwise(), lists([[LN3, 0.0, LN2]], [[True, True, False]]), math.log(4 / 3)),
+        # The second query counts three times, in a mean over two all the same.
+        (Listwise(), lists([[0.0, 0.0], [LN3, 0.0]], example_weights=[1.0, 3.0]), (LN2 + 3 * math.log(4 / 3)) / 2),
+        # Its pairs count half, the smoothing as ever.
+        (Dice(), lists([[LN3, 0.0]], example_weights=[0.5]), 1 - (0.75 + 1) / (0.5 * (9 / 16 + 1 / 4 + 1) + 1)),
         # A weight multiplies an exponential: 3 of 3 + 3 * 1.
         (Listwise(), lists([[LN3, 0.0]], weights=[[3.0]]), LN2),
         # At temperature 1/2, e^z is 9 and 1.
@@ -105,6 +109,8 @@ def test_the_letter_of_the_positive() -> None:
     present = torch.tensor([[True, True, False]] * 2)
     value = PairAndList().choice(logits, present, torch.tensor([1, 0]))
     assert float(value) == pytest.approx((math.log(4) + math.log(4 / 3)) / 2)
+    weighed = PairAndList().choice(logits, present, torch.tensor([1, 0]), torch.tensor([0.5, 0.0]))
+    assert float(weighed) == pytest.approx(0.5 * math.log(4) / 2)
 
 
 def test_the_hardest_negative_is_the_teachers() -> None:
@@ -115,41 +121,43 @@ def test_the_hardest_negative_is_the_teachers() -> None:
     assert PairAndList().hardest(scored).tolist() == [3, 1, 1]
 
 
-# The objectives written out with loops over what is there: a row is a query's (logit, weight, teacher's score), the
-# positive first.
-Rows = list[list[tuple[Any, float, float]]]
+# The objectives written out with loops over what is there: how often a query counts, and its row of (logit, weight,
+# teacher's score), the positive first.
+Rows = list[tuple[float, list[tuple[Any, float, float]]]]
 
 
 def plain_pairs(rows: Rows, v: float) -> Any:
-    positives = sum(-v * torch.log(torch.sigmoid(row[0][0])) for row in rows)
-    negatives = sum(-w * torch.log(1 - torch.sigmoid(z)) for row in rows for z, w, _ in row[1:])
-    return (positives + negatives) / sum(len(row) for row in rows)
+    positives = sum(-u * v * torch.log(torch.sigmoid(row[0][0])) for u, row in rows)
+    negatives = sum(-u * w * torch.log(1 - torch.sigmoid(z)) for u, row in rows for z, w, _ in row[1:])
+    return (positives + negatives) / sum(len(row) for _, row in rows)
 
 
 def plain_listwise(rows: Rows, t: float) -> Any:
-    return sum(torch.log(sum(w * torch.exp(z / t) for z, w, _ in row)) - row[0][0] / t for row in rows) / len(rows)
+    losses = [u * (torch.log(sum(w * torch.exp(z / t) for z, w, _ in row)) - row[0][0] / t) for u, row in rows]
+    return sum(losses) / len(rows)
 
 
 def plain_dice(rows: Rows, g: float) -> Any:
-    above = sum(2 * torch.sigmoid(row[0][0]) for row in rows) + g
-    return 1 - above / (sum(w * torch.sigmoid(z) ** 2 for row in rows for z, w, _ in row) + len(rows) + g)
+    above = sum(2 * u * torch.sigmoid(row[0][0]) for u, row in rows) + g
+    squares = sum(u * w * torch.sigmoid(z) ** 2 for u, row in rows for z, w, _ in row)
+    return 1 - above / (squares + sum(u for u, _ in rows) + g)
 
 
 def plain_margins(rows: Rows) -> Any:
-    errors = [(row[0][0] - z - row[0][2] + t) ** 2 for row in rows for z, _, t in row[1:]]
+    errors = [u * (row[0][0] - z - row[0][2] + t) ** 2 for u, row in rows for z, _, t in row[1:]]
     known = [error for error in errors if not math.isnan(error.item())]
-    return sum(known) / len(known) if known else sum(row[0][0] * 0 for row in rows)
+    return sum(known) / len(known) if known else sum(row[0][0] * 0 for _, row in rows)
 
 
 def plain_distillation(rows: Rows, temperature: float) -> Any:
     losses = []
-    for row in rows:
+    for u, row in rows:
         known = [(z / temperature, t / temperature) for z, _, t in row if not math.isnan(t)]
         if len(known) > 1:
             p, q = sum(math.exp(t) for _, t in known), sum(torch.exp(z) for z, _ in known)
             terms = [math.exp(t) / p * torch.log(math.exp(t) / p / (torch.exp(z) / q)) for z, t in known]
-            losses.append(temperature**2 * sum(terms))
-    return sum(losses) / len(losses) if losses else sum(row[0][0] * 0 for row in rows)
+            losses.append(u * temperature**2 * sum(terms))
+    return sum(losses) / len(losses) if losses else sum(row[0][0] * 0 for _, row in rows)
 
 
 PLAIN: dict[str, Callable[[Rows], Any]] = {
@@ -177,12 +185,13 @@ def cases(draw: st.DrawFn) -> dict[str, Any]:
         "present": [[True] + [place < count for place in range(number)] for count in counts],
         "weights": table(number, st.floats(0.1, 3)),
         "teacher": table(1 + number, st.one_of(score, st.just(NAN))),
+        "example_weights": draw(st.lists(st.floats(0, 3), min_size=size, max_size=size)),
     }
 
 
 def scored(case: dict[str, Any]) -> tuple[torch.Tensor, ScoredLists]:
     logits = torch.tensor(case["logits"], dtype=torch.float64, requires_grad=True)
-    known = {name: torch.tensor(case[name], dtype=torch.float64) for name in ("weights", "teacher")}
+    known = {name: torch.tensor(case[name], dtype=torch.float64) for name in ("weights", "teacher", "example_weights")}
     return logits, ScoredLists(logits, torch.tensor(case["present"]), **known)
 
 
@@ -194,8 +203,8 @@ def test_value_and_gradient_are_those_of_a_plain_transcription(objective: Object
     (gradient,) = torch.autograd.grad(value, logits)
     present, weights, teacher = (case[name] for name in ("present", "weights", "teacher"))
     rows = [
-        [(logits[i, j], [1.0, *weights[i]][j], teacher[i][j]) for j in range(len(row)) if row[j]]
-        for i, row in enumerate(present)
+        (count, [(logits[i, j], [1.0, *weights[i]][j], teacher[i][j]) for j in range(len(row)) if row[j]])
+        for i, (count, row) in enumerate(zip(case["example_weights"], present, strict=True))
     ]
     expected = PLAIN[objective.type](rows)
     (expected_gradient,) = torch.autograd.grad(expected, logits)
