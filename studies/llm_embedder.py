@@ -19,7 +19,6 @@ import json
 import logging
 import os
 import shutil
-from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -27,8 +26,7 @@ from pyrite.data import Corpus, Judgment, Qrels, Queries, QueryScores, TrainingS
 from pyrite.data.collection import Collection
 from pyrite.data.formats.beir import read_beir
 from pyrite.data.groups import training_groups
-from pyrite.eval import compare, evaluate_index
-from pyrite.eval.compare import average_seeds
+from pyrite.eval import evaluate_index
 from pyrite.mining import HardNegativeMiner, UniformSampler
 from pyrite.models import CrossEncoderScorer
 from pyrite.models.folder import ModelFolder
@@ -44,6 +42,7 @@ from pyrite.train import LoraSettings, TrainingJob, TrainingTexts, TransformerTr
 from pyrite.train.losses import InfoNCE, KLDistillation, LossSettings, SumOfLosses, WeightedLoss
 from pyrite.train.teacher import add_teacher_scores
 from studies.cross_encoder import FOLDER, ROOT
+from studies.scores import kept, told
 
 __all__ = ["SIZES", "Material", "Plan", "main", "material", "measure", "study"]
 
@@ -59,6 +58,7 @@ ARMS: dict[str, LossSettings] = {
         )
     ),
 }
+PAIRS = [("hard", "untrained"), ("soft", "untrained"), ("soft", "hard")]
 _LOG = logging.getLogger("llm-embedder")
 
 
@@ -201,7 +201,7 @@ def study(
         {arm: the scores of each seed}, "untrained" among them.
     """
     scores = {arm: list[QueryScores]() for arm in ("untrained", *ARMS)}
-    scores["untrained"].append(_kept(folder / "untrained", lambda: measure(encoder, given, "untrained", device)))
+    scores["untrained"].append(kept(folder / "untrained", lambda: measure(encoder, given, "untrained", device)))
     # Seed by seed, so that a study cut short has compared something.
     for seed, (arm, loss) in itertools.product(range(plan.seeds), ARMS.items()):
         home, settings = folder / f"{arm}-{seed}", plan.trainer(loss, seed)
@@ -219,35 +219,9 @@ def study(
             result.log.save(home)
             return measure(result.folder, given, arm, device)
 
-        scores[arm].append(_kept(home, run))
+        scores[arm].append(kept(home, run))
         _LOG.info("%s: %s %.4f", home.name, MEASURE, scores[arm][-1].means()[MEASURE])
     return scores
-
-
-def _kept(home: Path, compute: Callable[[], QueryScores]) -> QueryScores:
-    """Return scores that lie in a folder, or compute them and put them there, whole or not at all."""
-    kept, partial = home / "scores", home / "scores.partial"
-    if not kept.is_dir():
-        shutil.rmtree(partial, ignore_errors=True)
-        partial.mkdir(parents=True)
-        compute().save(partial)
-        partial.rename(kept)
-        shutil.rmtree(home / "training", ignore_errors=True)
-    return QueryScores.open(kept)
-
-
-def told(scores: dict[str, list[QueryScores]]) -> Sequence[str]:
-    """Say in a line each what the arms reached, and how they differ, with 95 % intervals over the queries."""
-    averages = {arm: average_seeds(tables) for arm, tables in scores.items()}
-    lines = []
-    for arm, tables in scores.items():
-        single = ", ".join(f"{table.means()[MEASURE]:.4f}" for table in tables)
-        lines.append(f"{arm}: {averages[arm].means()[MEASURE]:.4f} (by seed: {single})")
-    pairs = [("hard", "untrained"), ("soft", "untrained"), ("soft", "hard")]
-    for row in compare(list(averages.values()), pairs).rows():
-        verdict = "inconclusive" if row.low <= 0 <= row.high else "a difference"
-        lines.append(f"{row.a} - {row.b}: {row.delta:+.4f} [{row.low:+.4f}, {row.high:+.4f}], p {row.p:.4f}: {verdict}")
-    return lines
 
 
 def main() -> None:
@@ -273,7 +247,7 @@ def main() -> None:
     given = material(read_beir(data / "medquad"), plan, teacher, folder)
     sizes = (len(given.training_set), len(given.qrels.query_ids()), len(given.pool))
     _LOG.info("%d groups, %d test queries, %d documents", *sizes)
-    lines = told(study(folder / "encoder", given, plan, folder, options.device))
+    lines = told(study(folder / "encoder", given, plan, folder, options.device), PAIRS, MEASURE)
     (folder / "result.json").write_text(json.dumps({"plan": asdict(plan), "lines": lines}, indent=1))
     for line in lines:
         _LOG.info(line)

@@ -19,7 +19,8 @@ from pyrite.testing.tiny import tiny_collection
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from studies import llm_embedder
-from studies.llm_embedder import SIZES, Material, Plan, material, measure, study, told
+from studies.llm_embedder import MEASURE, PAIRS, SIZES, Material, Plan, material, measure, study
+from studies.scores import told
 
 TINY = tiny_collection()
 PLAN = Plan(pool=3, tokens=64, seeds=2, batch=2, rank=2, learning_rate=1e-2, negatives=2, depth=10, precision="fp32")
@@ -73,13 +74,13 @@ def test_both_arms_are_trained_measured_and_kept(
 ) -> None:
     scores = study(encoder, given, PLAN, tmp_path / "study", "cpu")
     assert {arm: len(tables) for arm, tables in scores.items()} == {"untrained": 1, "hard": 2, "soft": 2}
-    lines = told(scores)
+    lines = told(scores, PAIRS, MEASURE)
     assert [line.split(":")[0] for line in lines[:3]] == ["untrained", "hard", "soft"]
     assert lines[-1].startswith("soft - hard: ")
     assert not list((tmp_path / "study").glob("*/training"))
     monkeypatch.setattr(llm_embedder, "train", None)
     again = study(encoder, given, PLAN, tmp_path / "study", "cpu")
-    assert told(again) == lines
+    assert told(again, PAIRS, MEASURE) == lines
 
 
 def test_the_arms_differ_in_the_loss_alone() -> None:

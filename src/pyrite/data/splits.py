@@ -1,4 +1,4 @@
-"""Cutting a dev split from the training queries."""
+"""Cutting a dev split from the training queries, and drawing parts of a collection."""
 
 from __future__ import annotations
 
@@ -9,12 +9,11 @@ from typing import Literal
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from pyrite.data.tables import Qrels
+from pyrite.data.tables import Corpus, Qrels
 from pyrite.errors import DataError, SettingsError
 from pyrite.seeds import derive_seed
 
-__all__ = ["Apart", "cut_dev"]
-
+__all__ = ["Apart", "cut_dev", "draw_documents", "draw_queries"]
 
 Apart = Literal["queries", "documents"]
 """What training and dev do not share: queries alone, or relevant documents as well."""
@@ -66,6 +65,47 @@ def cut_dev(train: Qrels, share: float, seed: int, apart: Apart = "queries") -> 
     in_dev = pc.is_in(train.column("query_id"), value_set=pa.array(chosen, pa.string()))
     parts = (train.arrow.filter(pc.invert(in_dev)), train.arrow.filter(in_dev))
     return Qrels(parts[0], train.metadata), Qrels(parts[1], train.metadata)
+
+
+def draw_queries(qrels: Qrels, number: int, seed: int) -> Qrels:
+    """Return the judgements of some queries, in the order they had; a larger number keeps those of a smaller one.
+
+    Args:
+        qrels: Judgements.
+        number: Queries to keep, at least 1; all where there are fewer.
+        seed: Decides which. The order of the rows does not.
+
+    Example:
+        >>> ids = [f"{i}" for i in range(10)]
+        >>> qrels = Qrels.from_columns(query_id=ids, doc_id=ids, grade=[1] * 10, source=["human"] * 10)
+        >>> len(draw_queries(qrels, 3, seed=0))
+        3
+    """
+    order = sorted(qrels.query_ids(), key=lambda query_id: derive_seed(seed, "draw-queries", query_id))
+    kept = pc.is_in(qrels.column("query_id"), value_set=pa.array(order[:number], pa.string()))
+    return Qrels(qrels.arrow.filter(kept), qrels.metadata)
+
+
+def draw_documents(corpus: Corpus, judged: Iterable[Qrels], number: int, seed: int) -> Corpus:
+    """Return the judged documents and, up to a number, drawn ones, in the order they had.
+
+    Args:
+        corpus: All documents.
+        judged: Judgements; each document that they name is kept, however many these are.
+        number: Documents to keep, at least 1; all where there are fewer.
+        seed: Decides which. The order of the rows does not.
+
+    Example:
+        >>> corpus = Corpus.from_columns(id=["a", "b", "c"], title=[""] * 3, text=["x", "y", "z"])
+        >>> qrels = Qrels.from_columns(query_id=["q"], doc_id=["c"], grade=[1], source=["human"])
+        >>> len(draw_documents(corpus, [qrels], 2, seed=0))
+        2
+    """
+    named = {doc_id for qrels in judged for doc_id in qrels.column("doc_id").to_pylist()}
+    others = [doc_id for doc_id in corpus.ids() if doc_id not in named]
+    others.sort(key=lambda doc_id: derive_seed(seed, "draw-documents", doc_id))
+    kept = named.union(others[: max(0, number - len(named))])
+    return corpus.select([doc_id for doc_id in corpus.ids() if doc_id in kept])
 
 
 def _groups_in_hash_order(qrels: Qrels, seed: int, apart: Apart) -> list[list[str]]:

@@ -12,14 +12,14 @@ from pydantic import Field
 from pyrite.data import Corpus, Qrels, Queries
 from pyrite.data.collection import Collection
 from pyrite.data.formats.beir import read_beir
-from pyrite.data.splits import Apart, cut_dev
+from pyrite.data.splits import Apart, cut_dev, draw_documents, draw_queries
 from pyrite.data.stdlib import read_stdlib, stdlib_hash
 from pyrite.errors import DataError
 from pyrite.pipeline.context import Context
 from pyrite.pipeline.stage import stage
 from pyrite.settings import Json, Settings, canonical, content_hash
 
-__all__ = ["BeirSource", "LoadInputs", "LoadOutputs", "LoadSettings", "StdlibSource", "load"]
+__all__ = ["BeirSource", "Cut", "LoadInputs", "LoadOutputs", "LoadSettings", "StdlibSource", "load"]
 
 _LOG = logging.getLogger(__name__)
 _NAMES = {"train": "train", "dev": "dev", "validation": "dev", "valid": "dev", "val": "dev", "test": "test"}
@@ -58,8 +58,25 @@ class StdlibSource(Settings):
         return {"type": self.type, "hash": stdlib_hash()}
 
 
+class Cut(Settings):
+    """How much of a collection is used: drawn by a seed, and the same draw whatever the other numbers are.
+
+    Fewer documents make a task easier: compare what was measured on one cut alone.
+    """
+
+    train: int | None = Field(default=None, ge=1)
+    """Training queries; all where empty."""
+    dev: int | None = Field(default=None, ge=1)
+    """Dev queries; all where empty."""
+    test: int | None = Field(default=None, ge=1)
+    """Test queries; all where empty."""
+    documents: int | None = Field(default=None, ge=1)
+    """Documents: those that are judged for a query that is used, however many they are, and drawn ones up to this
+    number; all where empty."""
+
+
 class LoadSettings(Settings):
-    """Which collection, and how its dev split comes about."""
+    """Which collection, how its dev split comes about, and how much of it is used."""
 
     source: Annotated[BeirSource | StdlibSource, Field(discriminator="type")]
     """The collection by its `type`: `beir` or `stdlib`."""
@@ -68,8 +85,10 @@ class LoadSettings(Settings):
     dev_apart: Apart = "queries"
     """What a dev split cut from training does not share with it: `queries`, as most collections part
     their own test; or `documents`, so that no relevant document is on both sides."""
+    cut: Cut = Cut()
+    """How much of the collection is used, for a small machine or a quick look."""
     seed: int = 0
-    """Decides which queries are cut."""
+    """Decides which queries go to dev, and which queries and documents a cut leaves."""
 
 
 @dataclass(frozen=True)
@@ -96,7 +115,25 @@ def load(settings: LoadSettings, inputs: LoadInputs, context: Context) -> LoadOu
     if len(splits["dev"]) == 0 and len(splits["train"]):
         splits["train"], splits["dev"] = cut_dev(splits["train"], settings.dev_share, settings.seed, settings.dev_apart)
     corpus = Corpus(collection.corpus.arrow, {**collection.corpus.metadata, "collection": collection.name})
-    return LoadOutputs(corpus, collection.queries, **splits)
+    if settings.cut == Cut():
+        return LoadOutputs(corpus, collection.queries, **splits)
+    return _cut(LoadOutputs(corpus, collection.queries, **splits), settings.cut, settings.seed)
+
+
+def _cut(whole: LoadOutputs, cut: Cut, seed: int) -> LoadOutputs:
+    """Return what a cut leaves of a collection."""
+    train, dev, test = (
+        qrels if number is None else draw_queries(qrels, number, seed)
+        for qrels, number in ((whole.train, cut.train), (whole.dev, cut.dev), (whole.test, cut.test))
+    )
+    asked = {row_id for qrels in (train, dev, test) for row_id in qrels.query_ids()}
+    corpus = whole.corpus
+    if cut.documents is not None:
+        corpus = draw_documents(corpus, [train, dev, test], cut.documents, seed)
+    # Whoever reads a report sees that the collection is not the one that others publish about.
+    name = {"collection": f"{corpus.metadata['collection']} (cut)"}
+    queries = whole.queries.select([row_id for row_id in whole.queries.ids() if row_id in asked])
+    return LoadOutputs(Corpus(corpus.arrow, {**corpus.metadata, **name}), queries, train, dev, test)
 
 
 def _read(source: BeirSource | StdlibSource) -> Collection:
