@@ -16,9 +16,10 @@ from pyrite.pipeline.context import Context
 from pyrite.pipeline.stage import stage
 from pyrite.recipes.dev import DevCandidates, DevSettings
 from pyrite.stages.scorers import ScorerStore
-from pyrite.stages.training import training_job
+from pyrite.stages.training import origin, training_job
 from pyrite.train import Dev, RerankerTrainer, TrainingTexts
 from pyrite.train import train_reranker as train_scorer
+from pyrite.train.card import add_to_card
 
 __all__ = ["TrainRerankerInputs", "TrainRerankerOutputs", "TrainRerankerSettings", "train_reranker"]
 
@@ -73,6 +74,7 @@ def train_reranker(
         job=training_job(context),
         dev=_dev_measure(settings, inputs, start, context),
     )
+    add_to_card(result.folder, "How its data was made", origin(context))
     return TrainRerankerOutputs(ScorerStore(start, ModelFolder(result.folder, disposable=True)), result.log)
 
 

@@ -7,12 +7,14 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import yaml
 
 from pyrite.data import TrainingLog, TrainingSet
 from pyrite.models.folder import ModelFolder
 from pyrite.settings import Json
+from pyrite.train.card_kinds import CardKind
 from pyrite.train.job import TrainingResult, TrainingTexts
 
 __all__ = ["CARD", "CardFacts", "add_to_card", "write_card"]
@@ -20,21 +22,11 @@ __all__ = ["CARD", "CardFacts", "add_to_card", "write_card"]
 CARD = "README.md"
 """The card's file. It is prose: a model's fingerprint leaves it out."""
 
-_HEADER = """---
-library_name: sentence-transformers
-pipeline_tag: sentence-similarity
-tags: [sentence-transformers, dense-retrieval, pyrite]
----
-"""
-
-_USE = """```python
-from sentence_transformers import SentenceTransformer
-
-model = SentenceTransformer("path/to/this/folder")
-queries = model.encode(["a question"], prompt={query!r})
-documents = model.encode(["a document"], prompt={document!r})
-scores = model.similarity(queries, documents)
-```"""
+_TOLD = {
+    "teacher": "Who gave the teacher's scores",
+    "eci": "Effective Contrastive Information (ECI) of the negatives, taken before training",
+}
+"""What is told of a training set where its metadata have it, by the name there."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,37 +34,41 @@ class CardFacts:
     """What a card is written from.
 
     Attributes:
+        kind: What the model is.
         base: The folder of the untrained model.
+        name: What the untrained model is called.
         training_set: The groups.
         texts: The corpus and the queries.
-        settings: The trainer's.
-        prompts: What stood before the texts.
+        settings: The trainer's: {"negatives": ..., and "loss" or "objective": {"type": ...}, ...}.
         measured: Whether there was a dev function.
     """
 
+    kind: CardKind
     base: Path
+    name: str
     training_set: TrainingSet
     texts: TrainingTexts
-    settings: Json
-    prompts: Mapping[str, str]
+    settings: dict[str, Any]
     measured: bool
 
 
 def write_card(facts: CardFacts, result: TrainingResult) -> None:
     """Write the card into a trained model's folder, in place of the one that the untrained model had."""
     parts = [
-        "# " + ("A dense retriever" if result.best_epoch else "A dense retriever, as it was before training"),
+        f"# A {facts.kind.noun}" + ("" if result.best_epoch else ", as it was before training"),
         _introduction(facts, result),
-        _USE.format(query=facts.prompts.get("query", ""), document=facts.prompts.get("document", "")),
+        f"```python\n{facts.kind.use}\n```",
         "## Training data",
         *_data(facts),
         "## Training",
-        f"```yaml\n{yaml.safe_dump(facts.settings, sort_keys=False).strip()}\n```",
+        _learnt(facts.settings),
+        _yaml(facts.settings),
         "## Results",
         *_results(facts, result),
         f"Trained with {_versions()}.",
     ]
-    (result.folder / CARD).write_text(_HEADER + "\n" + "\n\n".join(parts) + "\n", encoding="utf-8")
+    header = f"---\n{yaml.safe_dump(dict(facts.kind.header), sort_keys=False)}---\n\n"
+    (result.folder / CARD).write_text(header + "\n\n".join(parts) + "\n", encoding="utf-8")
 
 
 def add_to_card(folder: Path, title: str, text: str) -> None:
@@ -82,13 +78,18 @@ def add_to_card(folder: Path, title: str, text: str) -> None:
 
 
 def _introduction(facts: CardFacts, result: TrainingResult) -> str:
-    base = ModelFolder.open(facts.base)
-    name = f"`{facts.base.name}` (content {base.fingerprint()[:12]})"
+    name = f"`{facts.name}` (content {ModelFolder(facts.base).fingerprint()[:12]})"
     if result.best_epoch == 0:
         return f"Training from {name} brought nothing on dev: these are its weights, unchanged."
     chosen = "the best on dev" if facts.measured else "the last"
     epoch = f"The weights are those after epoch {result.best_epoch}, {chosen}."
-    return f"Trained from {name} to rank documents for queries. {epoch}"
+    return f"Trained from {name} to {facts.kind.purpose}. {epoch}"
+
+
+def _learnt(settings: Mapping[str, Any]) -> str:
+    """Return what was learnt from."""
+    what = "objective" if "objective" in settings else "loss"
+    return f"The {what} is `{settings[what]['type']}`; these are all settings of the training:"
 
 
 def _data(facts: CardFacts) -> Iterator[str]:
@@ -106,6 +107,13 @@ def _data(facts: CardFacts) -> Iterator[str]:
     )
     yield f"A query brings {min(counts)} to {max(counts)} mined negatives, {sum(counts) / len(counts):.1f} in the mean."
     yield _provenance(facts.training_set, used)
+    weights = [group.example_weight for group in groups if group.example_weight is not None]
+    if weights:
+        span = f"from {min(weights):g} to {max(weights):g}"
+        yield f"{len(weights)} of the {len(groups)} queries have a weight of their own, {span}; the others count once."
+    for name, title in _TOLD.items():
+        if name in facts.training_set.metadata:
+            yield f"{title}:\n\n{_yaml(facts.training_set.metadata[name])}"
 
 
 def _provenance(training_set: TrainingSet, used: int) -> str:
@@ -135,6 +143,12 @@ def _results(facts: CardFacts, result: TrainingResult) -> Iterator[str]:
 
 def _by_epoch(log: TrainingLog, name: str) -> dict[int, float]:
     return {round(entry.epoch): entry.value for entry in log.rows() if entry.name == name}
+
+
+def _yaml(value: Json) -> str:
+    text = yaml.safe_dump(value, sort_keys=False)
+    # YAML marks the end of a document that is a number alone.
+    return "\n".join(["```yaml", text.removesuffix("...\n").strip(), "```"])
 
 
 def _table(columns: Sequence[str], rows: Sequence[Sequence[object]]) -> str:

@@ -11,6 +11,7 @@ from pyrite.models.folder import ModelFolder
 from pyrite.settings import canonical_hash
 from pyrite.train.batches import BatchPlan
 from pyrite.train.card import CardFacts, write_card
+from pyrite.train.card_kinds import dense_retriever
 from pyrite.train.examples import resolve
 from pyrite.train.guide import with_guide
 from pyrite.train.job import Dev, TrainingJob, TrainingResult, TrainingTexts
@@ -105,7 +106,8 @@ def train(
         result = carry_out(task, settings)
     finally:
         task.trackers.close()
-    write_card(CardFacts(model, training_set, texts, given, prompts, measured=dev is not None), result)
+    kind = dense_retriever(prompts)
+    write_card(CardFacts(kind, model, model.name, training_set, texts, given, measured=dev is not None), result)
     return result
 
 

@@ -54,6 +54,9 @@ def test_a_trained_scorer_is_stored_and_reranks(cross: ScorerStore, groups: Trai
     out = train_reranker(SETTINGS, inputs(cross, groups), Context(tmp_path / "a", RESOURCES))
     (tmp_path / "saved").mkdir()
     out.scorer.save(tmp_path / "saved")
+    card = (tmp_path / "saved" / "model" / "README.md").read_text()
+    assert f"Trained from `{cross.settings.model.rsplit('/')[-1]}`" in card
+    assert card.endswith("## How its data was made\n\nOutside a pipeline: nothing is known of it.\n")
     opened = ScorerStore.open(tmp_path / "saved")
     assert opened.fingerprint() == out.scorer.fingerprint() != cross.fingerprint()
     assert opened.ready(RESOURCES).identity()["max_length"] == 30  # type: ignore[index,call-overload]

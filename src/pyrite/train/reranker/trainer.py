@@ -11,6 +11,8 @@ from pyrite.errors import DataError, SettingsError
 from pyrite.models.scorer_settings import CrossEncoderSettings, YesNoSettings
 from pyrite.settings import canonical_hash
 from pyrite.train.batches import BatchPlan
+from pyrite.train.card import CardFacts, write_card
+from pyrite.train.card_kinds import reranker
 from pyrite.train.examples import Examples, resolve
 from pyrite.train.job import Dev, TrainingJob, TrainingResult, TrainingTexts
 from pyrite.train.reranker.language_model import LETTERS, LanguageModelNetwork
@@ -48,8 +50,8 @@ def train_reranker(
         dev: Measures a model folder, for the choice of the epoch: nDCG@10 of candidates in the model's order.
 
     Returns:
-        The trained model's folder inside `job.workdir`, the log and the chosen epoch. The folder is what
-        `CrossEncoder(folder)`, or for a language model `YesNoScorer.load(folder)`, loads.
+        The trained model's folder inside `job.workdir`, a model card in it, the log and the chosen epoch. The folder is
+        what `CrossEncoder(folder)`, or for a language model `YesNoScorer.load(folder)`, loads.
 
     Raises:
         DataError: The training set is empty, ids in it are not in the corpus or the queries, or the objective wants a
@@ -90,9 +92,13 @@ def train_reranker(
         trackers=Trackers(job.trackers, (job.trackers_folder or job.workdir / "trackers") / name[:12], given),
     )
     try:
-        return _train(task, start, settings)
+        result = _train(task, start, settings)
     finally:
         task.trackers.close()
+    called = start.model if start.local_folder() is None else Path(start.model).name
+    kind = reranker(start)
+    write_card(CardFacts(kind, task.model, called, training_set, texts, given, measured=dev is not None), result)
+    return result
 
 
 def _train(
