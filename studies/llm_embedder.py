@@ -106,13 +106,12 @@ class Plan:
 
 
 SIZES = {
-    "tiny": Plan(train_queries=48, test_queries=40, pool=4, tokens=32, seeds=2, batch=4, learning_rate=5e-4),
+    "tiny": Plan(160, test_queries=100, pool=4, tokens=32, epochs=2, batch=8, negatives=2, learning_rate=1e-3),
     "small": Plan(train_queries=600, test_queries=300, pool=10, tokens=96, seeds=3),
     "medium": Plan(train_queries=4000, pool=20, tokens=128),
     "full": Plan(),
 }
-"""Minutes, an hour or two, a day on 2 cores; the last one for a GPU. The first one shows that all parts work; it is too
-short to learn anything."""
+"""An hour, a few hours, a day on 2 cores; the last one for a GPU."""
 
 
 @dataclass(frozen=True)
