@@ -19,9 +19,9 @@ from pyrite.errors import SearchError
 from pyrite.search.dense import exact, exact_kernels, panel_kernels, rounding_kernels, threshold
 from pyrite.search.dense.embeddings import Embeddings, write_head
 from pyrite.search.dense.exact import exact_search, pair_scores
-from pyrite.search.dense.threads import Team
 from pyrite.search.dense.threshold import RoughPrecision, capacity, precisions, threshold_pass
 from pyrite.search.topk import top_indices
+from pyrite.threads import Team
 
 PRECISIONS: list[RoughPrecision] = ["int8", "bf16", "fp32"]
 DIMENSION = 48

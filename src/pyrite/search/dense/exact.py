@@ -18,9 +18,9 @@ import numpy as np
 
 from pyrite.errors import SearchError
 from pyrite.search.dense.embeddings import Embeddings
-from pyrite.search.dense.threads import Team
 from pyrite.search.dense.threshold import RoughPrecision, capacity, precisions, threshold_pass, undefined_document
 from pyrite.search.topk import check_depth
+from pyrite.threads import Team
 
 if TYPE_CHECKING:
     from pyrite.compiled import Part

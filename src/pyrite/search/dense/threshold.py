@@ -19,7 +19,7 @@ import numpy as np
 from pyrite.errors import SearchError
 from pyrite.processor import FastProduct, multiplies_in
 from pyrite.search.dense.embeddings import Embeddings
-from pyrite.search.dense.threads import Team
+from pyrite.threads import Team
 
 if TYPE_CHECKING:
     from threadpoolctl import ThreadpoolController

@@ -1,0 +1,1 @@
+"""Scores of negatives beside the plain way to compute them; `make bench-eci` runs all."""
