@@ -110,3 +110,18 @@ def test_gc_deletes_vectors_that_no_step_uses(pyrite: Any) -> None:
     assert answer.code == 0
     assert len(list(shared.rglob("*.npy"))) == 1
     assert pyrite("verify", "--json").data["damaged"] == {}
+
+
+@pytest.mark.usefixtures("small_folder")
+def test_gc_deletes_the_curves_of_trainings_that_no_run_needs(pyrite: Any) -> None:
+    step = "model-in-batch"
+    for seed in (1, 2):
+        seeded = f"steps.{step}.settings.trainer.seed={seed}"
+        assert pyrite("run", "small.yaml", "--quiet", "--step", step, "--set", seeded).code == 0
+    curves = Path(".pyrite/store/.curves", step)
+    before = {folder.name for folder in curves.iterdir()}
+    assert len(before) == 2
+    assert pyrite("gc", "--json").data["curves"] == {}
+    (listed,) = pyrite("gc", "--keep-runs", "1", "--json").data["curves"]
+    assert f"curves of {step}/" in pyrite("gc", "--keep-runs", "1", "--yes").out
+    assert {f"{step}/{folder.name}" for folder in curves.iterdir()} == {f"{step}/{name}" for name in before} - {listed}

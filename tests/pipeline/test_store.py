@@ -127,6 +127,27 @@ def test_shared_files_are_garbage_once_no_step_has_a_link_to_them(bench: Bench) 
     assert list(folder.iterdir()) == []
 
 
+def test_curves_go_with_their_steps(bench: Bench) -> None:
+    first = keys_of(bench)["change-2"]
+    second = keys_of(bench, pipeline=bench.pipeline(overrides=("steps.change-2.settings.rules.0.by=5",)))["change-2"]
+    folders = {name: bench.store.curves("change-2", key) for name, key in (("first", first), ("second", second))}
+    folders |= {"gone": bench.store.curves("was", "feed" * 16), "working": bench.store.curves("is", "cafe" * 16)}
+    assert folders["first"] == bench.store.root / ".curves" / "change-2" / first[:12]
+    for folder in folders.values():
+        folder.mkdir(parents=True)
+        (folder / "events").write_text("12345")
+
+    with bench.store.workspace("cafe" * 16, waiting=lambda: None):
+        garbage = find_garbage(bench.store, [second])
+        assert garbage.curves == tuple((folders[name], 5) for name in sorted(("first", "gone"), key=folders.get))
+        assert garbage.size == 10 + sum(entry.size() for entry, _ in garbage.entries)
+        collect_garbage(bench.store, garbage)
+    assert [folder for folder in folders.values() if folder.is_dir()] == [folders["second"], folders["working"]]
+    assert not folders["gone"].parent.exists()
+    # A step that is kept and was killed has its curves to go on with.
+    assert find_garbage(bench.store, [second, "cafe" * 16]).curves == ()
+
+
 def test_a_context_outside_a_store_shares_in_its_own_folder(tmp_path: Path) -> None:
     assert Context(tmp_path).shared("numbers") == tmp_path / "shared" / "numbers"
 

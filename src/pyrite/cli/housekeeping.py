@@ -59,6 +59,7 @@ def gc(
         "steps": {f"{entry.kind}/{entry.key}": size for entry, size in garbage.entries},
         "unfinished": dict(garbage.work),
         "shared": {path.name: size for path, size in garbage.shared},
+        "curves": {f"{path.parent.name}/{path.name}": size for path, size in garbage.curves},
     }
     return Reply(_describe_garbage(garbage, yes), data, options.json)
 
@@ -93,6 +94,7 @@ def _kept(store: Store, files: Files, last_runs: int | None, options: Options) -
 def _describe_garbage(garbage: Garbage, deleted: bool) -> str:
     rows = [[f"{entry.kind}/{entry.key[:12]}", human_size(size)] for entry, size in garbage.entries]
     rows += [[f"unfinished {key[:12]}", human_size(size)] for key, size in garbage.work]
+    rows += [[f"curves of {path.parent.name}/{path.name}", human_size(size)] for path, size in garbage.curves]
     if garbage.shared:
         rows.append([f"{count(len(garbage.shared), 'shared file')}", human_size(sum(s for _, s in garbage.shared))])
     if not rows:

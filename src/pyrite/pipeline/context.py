@@ -48,7 +48,8 @@ class Context:
         manifests: Returns the manifests of all that the inputs were made from, by step id, for reports that tell where
             a number came from. Times and machines in them follow from no key: a fingerprint leaves them out.
         common: The folder in which steps share files, or None outside a store.
-        curves: The folder for what trackers write, which people alone read; None outside a store.
+        curves: This step's folder for what trackers write, which people alone read; None outside a store. `pyrite gc`
+            deletes it along with the step.
 
     Example:
         >>> context = Context(Path("work"))

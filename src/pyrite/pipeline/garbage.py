@@ -20,16 +20,18 @@ class Garbage:
         entries: Steps with their sizes in bytes.
         work: Keys of what killed steps left behind, with the sizes in bytes.
         shared: Files that steps shared and that none has a link to, with the sizes in bytes.
+        curves: Folders in which trackers wrote of steps that are not kept, with the sizes in bytes.
     """
 
     entries: tuple[tuple[Entry, int], ...]
     work: tuple[tuple[str, int], ...]
     shared: tuple[tuple[Path, int], ...] = ()
+    curves: tuple[tuple[Path, int], ...] = ()
 
     @property
     def size(self) -> int:
         """Return the size of all, in bytes."""
-        return sum(size for _, size in (*self.entries, *self.work, *self.shared))
+        return sum(size for _, size in (*self.entries, *self.work, *self.shared, *self.curves))
 
 
 def find_garbage(store: Store, keep: Iterable[str]) -> Garbage:
@@ -47,7 +49,10 @@ def find_garbage(store: Store, keep: Iterable[str]) -> Garbage:
     unreached = tuple((entry, entry.size()) for key, entry in entries.items() if key not in kept)
     stale = [key for key in store.unfinished() if key not in kept or key in entries]
     work = tuple((key, store.work_size(key)) for key in stale)
-    return Garbage(unreached, work, tuple((path, size_of(path)) for path in store.unlinked()))
+    shared, curves = (
+        tuple((path, size_of(path)) for path in paths) for paths in (store.unlinked(), store.stale_curves(kept))
+    )
+    return Garbage(unreached, work, shared, curves)
 
 
 def collect_garbage(store: Store, garbage: Garbage) -> None:
@@ -60,6 +65,8 @@ def collect_garbage(store: Store, garbage: Garbage) -> None:
         store.remove(entry)
     for key, _ in garbage.work:
         store.clear_work(key)
+    for folder, _ in garbage.curves:
+        store.remove_curves(folder)
     for path in store.unlinked():
         path.unlink(missing_ok=True)
 

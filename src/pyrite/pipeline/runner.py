@@ -172,7 +172,7 @@ class _Execution:
             self.runner.observe,
             self._manifests,
             self.runner.store.shared,
-            self.runner.store.curves,
+            self.runner.store.curves(self.planned.id, self.planned.key),
         )
         result = self._stage(self.planned.step.settings, self._inputs(), context)
         if not isinstance(result, self._stage.output_class):

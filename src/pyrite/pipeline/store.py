@@ -7,7 +7,7 @@ ROOT/.work/<key>/work/...            what a step in work keeps across kills
 ROOT/.work/<key>/publish/...         a step being published
 ROOT/.work/<key>.lock                held by the process at work on the step
 ROOT/.shared/<name>/...              files that steps share; see `Context.shared`
-ROOT/.curves/<step>/...              what trackers wrote; see `Context.curves`
+ROOT/.curves/<step>/<key>/...        what trackers wrote, by the beginning of the key; see `Context.curves`
 ```
 
 A folder under `ROOT/<kind>` appears by one rename, with its manifest inside, once everything lies on the disk.
@@ -17,7 +17,7 @@ from __future__ import annotations
 
 import functools
 import shutil
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -31,6 +31,8 @@ from pyrite.pipeline.references import StoredOutput
 from pyrite.pipeline.text import listing
 
 __all__ = ["Entry", "Store", "Workspace"]
+
+_SHORT = 12
 
 
 @dataclass(frozen=True)
@@ -96,8 +98,7 @@ class Store:
         self._work = self.root / ".work"
         self.shared = self.root / ".shared"
         """Where steps share files."""
-        self.curves = self.root / ".curves"
-        """Where trackers write."""
+        self._curves = self.root / ".curves"
 
     def find(self, kind: str, key: str) -> Entry | None:
         """Return a step that was done, or None; nothing but the presence of its manifest is looked at."""
@@ -200,6 +201,27 @@ class Store:
         """Return the files that steps share and that no step has a link to."""
         found = sorted(path for path in self.shared.rglob("*") if path.is_file())
         return [path for path in found if path.stat().st_nlink == 1]
+
+    def curves(self, step: str, key: str) -> Path:
+        """Return the folder in which trackers write of a step; its names are short, since people read them.
+
+        Args:
+            step: The step's id.
+            key: The step's key.
+        """
+        return self._curves / step / key[:_SHORT]
+
+    def stale_curves(self, kept: Iterable[str]) -> list[Path]:
+        """Return the folders of curves of steps that are not among the kept keys and that no process is at work on."""
+        working = [path.stem for path in self._work.glob("*.lock") if is_locked(path)]
+        needed = {key[:_SHORT] for key in (*kept, *working)}
+        return sorted(folder for folder in self._curves.glob("*/*") if folder.is_dir() and folder.name not in needed)
+
+    def remove_curves(self, folder: Path) -> None:
+        """Delete a folder of curves, and the one around it once it is empty."""
+        shutil.rmtree(folder, ignore_errors=True)
+        with suppress(OSError):
+            folder.parent.rmdir()
 
     def remove(self, entry: Entry) -> None:
         """Take a step out: in one stroke, then file by file.

@@ -19,7 +19,7 @@ def training_job(context: Context) -> TrainingJob:
         device=resources.device,
         mini_batch_tokens=resources.mini_batch_tokens,
         trackers=_names(resources.trackers),
-        trackers_folder=None if context.curves is None else context.curves / context.step,
+        trackers_folder=context.curves,
         # From the first step of all, also where a former, killed try did it.
         on_step=lambda done, total: context.observe(Event("progress", context.step, "train", done, total, "steps")),
         on_checkpoint=context.checkpoint,
