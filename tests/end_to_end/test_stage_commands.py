@@ -109,6 +109,15 @@ def test_every_stage_has_a_command_that_works_alone(stage: Stage, rescored: dict
     calibrated = stage("calibrate", *settings, candidates=rescored, qrels=refs["train"])["candidates"]
     assert calibrated["summary"]["scorers"]["probability"] == "probability"
     assert {"brier", "ece"} <= set(calibrated["summary"]["calibration"]["probability"])
+    sources = {f"indices__{name}": refs[name] for name in ("bm25", "dense")} | {"indices__random": random}
+    small = stage("mine", "depth=8", qrels=refs["train"], queries=refs["queries"], **sources)["candidates"]["ref"]
+    for name in ("bm25", "dense"):
+        scored = stage("rescore", f"scorer={name}", candidates=small, queries=refs["queries"], index=refs[name])
+        small = scored["candidates"]["ref"]
+    weighed = stage(
+        "cet-light", "relevance=[dense]", "above_random=false", candidates=small, qrels=refs["train"], **texts
+    )
+    assert weighed["candidates"]["summary"]["scorers"]["cet-false-negative"] == "probability"
     refs = {**refs, "candidates": calibrated["ref"]}
     chosen = select(stage, refs, "filters=[{type: margin, margin: 0.01}]", "sampler={type: uniform, count: 4}")
     training = stage("assemble", qrels=refs["train"], negatives=chosen["negatives"]["ref"])["training_set"]

@@ -7,6 +7,7 @@
 from pyrite.mining.audit import Audit, audit
 from pyrite.mining.calibration import Calibration, calibrate
 from pyrite.mining.candidates import collect_candidates
+from pyrite.mining.cet import CetLight, cet_light
 from pyrite.mining.filters import (
     CeilingFilter,
     FilterSettings,
@@ -20,13 +21,22 @@ from pyrite.mining.filters import (
 )
 from pyrite.mining.leakage import LeakingQuery, leaking_queries
 from pyrite.mining.miner import HardNegativeMiner, MiningResult
-from pyrite.mining.samplers import SamplerSettings, SimansSampler, StratifiedSampler, TopSampler, UniformSampler
+from pyrite.mining.samplers import (
+    CetSampler,
+    SamplerSettings,
+    SimansSampler,
+    StratifiedSampler,
+    TopSampler,
+    UniformSampler,
+)
 from pyrite.mining.selection import Masking, Selection, select_negatives
 
 __all__ = [
     "Audit",
     "Calibration",
     "CeilingFilter",
+    "CetLight",
+    "CetSampler",
     "FilterSettings",
     "HardNegativeMiner",
     "JudgedFilter",
@@ -47,6 +57,7 @@ __all__ = [
     "UniformSampler",
     "audit",
     "calibrate",
+    "cet_light",
     "collect_candidates",
     "leaking_queries",
     "select_negatives",

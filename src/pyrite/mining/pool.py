@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Literal
 
@@ -58,6 +58,7 @@ class Pool:
         positives: The scores of the query's positives by each scorer.
         trusted: Whether somebody judged the document not relevant, so that no score is needed.
         facts: Judgements and texts, for filters that look at more than ranks and scores; None in a bare pool.
+        more: {scorer: the document's score by it}, of scorers that were asked for beside that of the row.
     """
 
     names: Names
@@ -70,6 +71,7 @@ class Pool:
     positives: PositiveScores
     trusted: np.ndarray
     facts: Facts | None = None
+    more: Mapping[str, np.ndarray] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.query)
@@ -87,7 +89,21 @@ class Pool:
             self.positives,
             self.trusted[rows],
             self.facts,
+            {name: scores[rows] for name, scores in self.more.items()},
         )
+
+    def probabilities(self, scorer: str) -> np.ndarray:
+        """Return the scores by one of the further scorers, which have to be probabilities.
+
+        Raises:
+            DataError: One is not in [0, 1].
+        """
+        scores = self.more[scorer]
+        if len(scores) and not (scores.min() >= 0 and scores.max() <= 1):
+            raise DataError(
+                f"scores by {scorer!r} are no probabilities: they lie between {scores.min():.4g} and {scores.max():.4g}"
+            )
+        return scores
 
     def starts(self) -> np.ndarray:
         """Return where each query's rows begin, and the number of rows at the end."""
@@ -192,24 +208,27 @@ def _strings(values: pa.Array, codes: np.ndarray) -> np.ndarray:
     return strings
 
 
-def build_pool(candidates: Candidates, sources: Sequence[str], scorer: str | None) -> Pool:
+def build_pool(candidates: Candidates, sources: Sequence[str], scorer: str | None, more: Sequence[str] = ()) -> Pool:
     """Arrange the candidates of some sources for a selection.
 
     Args:
         candidates: What was mined.
         sources: The sources to use; their order decides between equal ranks.
         scorer: Whose scores to use; None for the scorer of the source that ranked best.
+        more: Further scorers whose scores are wanted.
 
     Raises:
         DataError: A source or scorer is unknown, or some candidates lack a score by it.
     """
     columns = _Columns.of(candidates)
-    _check_names(columns.names, sources, scorer)
+    for name in (scorer, *more):
+        _check_names(columns.names, sources, name)
     rows = _best_proposals(columns, sources)
     scorers = columns.own_scorers[columns.source[rows]] if scorer is None else columns.scorer_code(scorer)
     scorers = np.broadcast_to(scorers, rows.shape)
     scores = _scores(columns, rows, scorers)
     _check_scored(columns, rows[np.isnan(scores)], scorer)
+    further = {name: _scores_by(columns, rows, name) for name in more}
     order = _order(columns, rows, sources)
     rows = rows[order]
     return Pool(
@@ -222,6 +241,7 @@ def build_pool(candidates: Candidates, sources: Sequence[str], scorer: str | Non
         scores=scores[order],
         positives=_positive_scores(columns),
         trusted=np.zeros(len(rows), dtype=bool),
+        more={name: values[order] for name, values in further.items()},
     )
 
 
@@ -304,6 +324,13 @@ def _scores(columns: _Columns, rows: np.ndarray, scorers: np.ndarray) -> np.ndar
     every = columns.triples(np.arange(len(columns.query)), columns.scorer)
     places = find(every, columns.triples(rows, scorers))
     return np.where(places >= 0, columns.score[places], np.nan)
+
+
+def _scores_by(columns: _Columns, rows: np.ndarray, scorer: str) -> np.ndarray:
+    """Return each pair's score by a further scorer."""
+    scores = _scores(columns, rows, np.broadcast_to(columns.scorer_code(scorer), rows.shape))
+    _check_scored(columns, rows[np.isnan(scores)], scorer)
+    return scores
 
 
 def _positive_scores(columns: _Columns) -> PositiveScores:

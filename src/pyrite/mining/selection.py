@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
+from typing import Self
 
 import numpy as np
 import pyarrow as pa
+from pydantic import model_validator
 
 from pyrite.data import Candidates, Corpus, Negatives, Qrels, Queries, Removals, Verdicts
 from pyrite.data.codes import decoded, find, positions, row_codes
@@ -18,7 +20,7 @@ from pyrite.mining.gates import Gates
 from pyrite.mining.leakage import LeakingQuery, leaking_queries
 from pyrite.mining.masking import Masking, masks
 from pyrite.mining.pool import Pool, build_pool
-from pyrite.mining.samplers import SamplerSettings, TopSampler
+from pyrite.mining.samplers import Drawn, SamplerSettings, TopSampler
 from pyrite.mining.shortage import Shortage, drop_short, relax
 from pyrite.settings import Settings
 
@@ -38,10 +40,19 @@ class Selection(Settings):
     """Applied in this order; each dropped candidate leaves a Removal with the first gate it met."""
     sampler: SamplerSettings = TopSampler()
     """Draws from what is left."""
+    weigh_by: str | None = None
+    """The scorer whose scores are the weights of the negatives in training, such as `cet-weight`; empty for what the
+    sampler says, which is 1 but for `cet`."""
     shortage: Shortage = "fewer"
     """What happens to a query that has fewer candidates left than the sampler wants: `fewer`, it gets what is left;
     `relax`, it gets candidates back that a filter dropped for their scores, nearest to the threshold first; `drop`, it
     gets none."""
+
+    @model_validator(mode="after")
+    def _weighed_once(self) -> Self:
+        if self.weigh_by is not None and self.sampler.type == "cet":
+            raise ValueError("weigh_by: the sampler `cet` gives weights itself; with both, a pair would count twice")
+        return self
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,21 +90,22 @@ def select_negatives(
             named in the removals' metadata, as `leaking_queries`.
 
     Raises:
-        DataError: A source or scorer is unknown, a score is missing, a candidate is not in the
-            corpus or its query not among the queries, a filter lacks what it looks at, or the candidates were mined
-            with another grade threshold or with judgements that know more positives.
+        DataError: A source or scorer is unknown, a score is missing or not what the sampler or `weigh_by` wants, a
+            candidate is not in the corpus or its query not among the queries, a filter lacks what it looks at, or the
+            candidates were mined with another grade threshold or with judgements that know more positives.
     """
     _check_threshold(candidates, settings.masking.grade_threshold)
     _check_positives(candidates, qrels, settings.masking.grade_threshold)
     sources = settings.sources or tuple(sorted(candidates.codes("source")[1].to_pylist()))
-    proposed = build_pool(candidates, sources, settings.scorer)
+    more = (*settings.sampler.scorers(), *filter(None, [settings.weigh_by]))
+    proposed = build_pool(candidates, sources, settings.scorer, more)
     facts = Facts(proposed.names, corpus, queries, qrels, settings.masking.grade_threshold, verdicts, evaluation)
     gates = Gates(proposed)
     proposed, dropped = masks(replace(proposed, facts=facts), facts, settings.masking)
     for gate, mask in dropped:
         gates.drop(gate, np.flatnonzero(mask))
-    rows = _draw(proposed, gates, settings)
-    drawn = proposed.take(rows)
+    chosen = _draw(proposed, gates, settings)
+    drawn = proposed.take(chosen.rows)
     counts = audit(proposed, gates, drawn, settings.sampler.count)
     metadata = {
         "gates": list(counts.removed),
@@ -103,7 +115,9 @@ def select_negatives(
         "shortage": settings.shortage,
         "leaking_queries": [asdict(leak) for leak in _leaks(facts, settings)],
     }
-    return SelectionResult(_negatives(drawn, gates.readmitted(rows)), gates.removals(metadata), counts)
+    weights = _weights(drawn, chosen, settings.weigh_by)
+    negatives = _negatives(drawn, gates.readmitted(chosen.rows), weights)
+    return SelectionResult(negatives, gates.removals(metadata), counts)
 
 
 def _leaks(facts: Facts, settings: Selection) -> list[LeakingQuery]:
@@ -113,8 +127,11 @@ def _leaks(facts: Facts, settings: Selection) -> list[LeakingQuery]:
     return leaking_queries(facts.queries, facts.names.queries.to_pylist(), facts.evaluation, filters[0])
 
 
-def _draw(proposed: Pool, gates: Gates, settings: Selection) -> np.ndarray:
-    """Apply the filters, see to queries that have too little left, and return the rows drawn, ascending."""
+def _draw(proposed: Pool, gates: Gates, settings: Selection) -> Drawn:
+    """Apply the filters, see to queries that have too little left, and draw.
+
+    What comes back to a query that had too few counts once.
+    """
     numbers = []
     for chosen in settings.filters:
         rows = gates.kept()
@@ -126,7 +143,22 @@ def _draw(proposed: Pool, gates: Gates, settings: Selection) -> np.ndarray:
     back = np.zeros(0, dtype=np.int64)
     if settings.shortage == "relax":
         back = relax(proposed, gates, settings.filters, numbers, count)
-    return np.union1d(passed[settings.sampler.draw(proposed.take(passed))], back)
+    drawn = settings.sampler.draw(proposed.take(passed))
+    rows = np.union1d(passed[drawn.rows], back)
+    if drawn.weights is None:
+        return Drawn(rows)
+    weights = np.ones(len(rows))
+    weights[np.searchsorted(rows, passed[drawn.rows])] = drawn.weights
+    return Drawn(rows, weights)
+
+
+def _weights(pool: Pool, drawn: Drawn, weigh_by: str | None) -> np.ndarray:
+    if weigh_by is None:
+        return np.ones(len(pool)) if drawn.weights is None else drawn.weights
+    weights = pool.more[weigh_by]
+    if len(weights) and weights.min() < 0:
+        raise DataError(f"weigh_by: scores by {weigh_by!r} are no weights: the lowest is {weights.min():.4g}, below 0")
+    return weights
 
 
 def _check_threshold(candidates: Candidates, threshold: int) -> None:
@@ -161,7 +193,7 @@ def _check_positives(candidates: Candidates, qrels: Qrels, threshold: int) -> No
         )
 
 
-def _negatives(pool: Pool, relaxed: pa.Array) -> Negatives:
+def _negatives(pool: Pool, relaxed: pa.Array, weights: np.ndarray) -> Negatives:
     best = pool.highest
     columns = {
         "query_id": decoded(pool.names.queries, pool.query),
@@ -171,7 +203,7 @@ def _negatives(pool: Pool, relaxed: pa.Array) -> Negatives:
         "score": pool.scores,
         "positive_score": pa.array(best, mask=np.isnan(best)),
         "scorer": decoded(pool.names.scorers, pool.scorer),
-        "weight": np.ones(len(pool)),
+        "weight": weights,
         "relaxed": relaxed,
     }
     return Negatives.of_unique(pa.table(columns))

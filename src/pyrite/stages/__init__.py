@@ -23,6 +23,7 @@ _SUMMARIES = {
     "scorer": "Bring a model that scores a query and a document together into the store, for `rescore`.",
     "rescore": "Score all candidates and positives by one index or model, so that filters can compare them.",
     "calibrate": "Turn a scorer's scores into probabilities of relevance, on which one threshold suits all.",
+    "cet-light": "Estimate from scores which unlabelled candidates are relevant, and how biased the judges' pool was.",
     "select": "Choose negatives among candidates, and say why each other one was dropped.",
     "assemble": "Join positives and negatives into a training set.",
     "teacher-scores": "Score the positives and negatives of a training set by a teacher: any scorer, judge or index.",

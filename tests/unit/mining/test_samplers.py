@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import replace
 from itertools import permutations
 from math import exp, prod, sqrt
 
@@ -12,7 +13,15 @@ import pytest
 
 from pyrite.data import Candidate, Candidates
 from pyrite.errors import DataError, SettingsError
-from pyrite.mining import SamplerSettings, Selection, SimansSampler, StratifiedSampler, TopSampler, UniformSampler
+from pyrite.mining import (
+    CetSampler,
+    SamplerSettings,
+    Selection,
+    SimansSampler,
+    StratifiedSampler,
+    TopSampler,
+    UniformSampler,
+)
 from pyrite.mining.pool import Pool, build_pool
 from pyrite.settings import parse_settings
 
@@ -23,7 +32,10 @@ SAMPLERS: list[SamplerSettings] = [
     StratifiedSampler(count=4, by="score", within="uniform"),
     StratifiedSampler(count=4, by="rank", bands=3),
     SimansSampler(count=4),
+    CetSampler(count=4),
 ]
+
+CHANCES = {f"d{place:02}": (0.1, 0.6, 0.0, 0.3, 0.8)[place % 5] for place in range(20)}
 
 
 def pool(
@@ -39,11 +51,14 @@ def pool(
             rows.append(Candidate(query, f"d{place:02}", source, ranks[source], source, score, False))
         rows += [Candidate(query, "p", source, None, source, positive, True) for source in sorted(set(sources))]
     kinds = dict.fromkeys(set(sources), "cosine")
-    return build_pool(Candidates.from_rows(rows, {"scorers": kinds}), sorted(set(sources)), None)
+    rows += [replace(row, scorer="cet-false-negative", score=CHANCES[row.doc_id]) for row in rows if row.doc_id != "p"]
+    kinds["cet-false-negative"] = "probability"
+    candidates = Candidates.from_rows(rows, {"scorers": kinds})
+    return build_pool(candidates, sorted(set(sources)), None, ["cet-false-negative"])
 
 
 def drawn(sampler: SamplerSettings, given: Pool) -> list[str]:
-    rows = sampler.draw(given)
+    rows = sampler.draw(given).rows
     return [doc_id for _, doc_id in sorted(zip(given.query_ids[rows], given.doc_ids[rows], strict=True))]
 
 
@@ -55,14 +70,19 @@ def test_each_query_gets_as_many_as_there_are_at_most_the_count(sampler: Sampler
         if size
         else pool([0.5]).take(np.zeros(0, int))
     )
-    rows = sampler.draw(given)
+    rows = sampler.draw(given).rows
     assert rows.tolist() == sorted(set(rows.tolist()))
     assert Counter(given.query_ids[rows].tolist()) == ({"q1": min(size, 4), "q2": min(size, 4)} if size else {})
 
 
 @pytest.mark.parametrize(
     "sampler",
-    [UniformSampler(count=3), SimansSampler(count=3), StratifiedSampler(count=3, by="rank", within="uniform")],
+    [
+        UniformSampler(count=3),
+        SimansSampler(count=3),
+        StratifiedSampler(count=3, by="rank", within="uniform"),
+        CetSampler(count=3),
+    ],
 )
 def test_draws_depend_on_seed_and_query_and_not_on_other_queries(sampler: SamplerSettings) -> None:
     scores = np.linspace(0.9, 0.1, 12).tolist()
@@ -97,7 +117,7 @@ def test_simans_draws_with_its_probabilities(standardise: bool) -> None:
     seeds = 5000
     counts = np.zeros(len(scores))
     for seed in range(seeds):
-        counts[SimansSampler(count=2, a=a, b=b, standardise=standardise, seed=seed).draw(given)] += 1
+        counts[SimansSampler(count=2, a=a, b=b, standardise=standardise, seed=seed).draw(given).rows] += 1
     assert exact.sum() == pytest.approx(2)
     assert np.all(np.abs(counts / seeds - exact) < 4 * sqrt(0.25 / seeds))
     assert abs(exact[1] - exact[4]) > 0.3
@@ -157,6 +177,55 @@ def test_settings_say_what_is_wrong() -> None:
     for data, message in (
         ({"type": "stratified", "by": "rank", "bands": 2, "shares": {"3": 1}}, "shares: no bands 3; there are 1, 2"),
         ({"type": "stratified", "shares": {"a": 0}}, "shares: all are 0"),
+        ({"type": "cet"}, "weigh_by: the sampler `cet` gives weights itself; with both, a pair would count twice"),
     ):
         with pytest.raises(SettingsError, match=message):
-            parse_settings(Selection, {"sampler": data}, "x")
+            parse_settings(Selection, {"sampler": data, "weigh_by": "cet-weight"}, "x")
+
+
+CET = [1.2, 0.9, 0.5, -0.4, -1.0]
+
+
+def cet_shares(sharpness: float) -> np.ndarray:
+    """Return exp(sharpness z) (1 - P), normalised, of the five candidates."""
+    hardness = np.array(CET) / np.std(CET)
+    shares = np.exp(sharpness * hardness) * (1 - np.array(list(CHANCES.values())[:5]))
+    return np.asarray(shares / shares.sum())
+
+
+def test_cet_draws_from_its_proposal() -> None:
+    given = pool(CET)
+    exact, seeds = without_replacement(cet_shares(1.5).tolist(), 2), 3000
+    counts = np.zeros(len(CET))
+    for seed in range(seeds):
+        counts[CetSampler(count=2, sharpness=1.5, seed=seed).draw(given).rows] += 1
+    assert np.all(np.abs(counts / seeds - exact) < 4 * sqrt(0.25 / seeds))
+
+
+@pytest.mark.parametrize(("count", "target"), [(1, 0.0), (2, 0.0), (3, 1.0), (2, 1.5)])
+def test_cet_weights_make_every_sum_that_of_the_target(count: int, target: float) -> None:
+    """The mean over 4,000 draws of each candidate's weight: count times its share, within 4 standard errors."""
+    given, draws = pool(CET), 4000
+    sums = np.zeros((draws, len(CET)))
+    for seed in range(draws):
+        chosen = CetSampler(count=count, sharpness=1.5, target_sharpness=target, seed=seed).draw(given)
+        assert chosen.weights is not None
+        sums[seed, chosen.rows] = chosen.weights
+    errors = np.maximum(sums.std(axis=0) / sqrt(draws), 1e-3)
+    assert np.all(np.abs(sums.mean(axis=0) - count * cet_shares(target)) < 4 * errors)
+
+
+def test_cet_weights_of_a_query_drawn_whole_are_its_shares() -> None:
+    chosen = CetSampler(count=9).draw(pool(CET))
+    assert chosen.rows.tolist() == [0, 1, 2, 3, 4]
+    assert chosen.weights == pytest.approx(5 * cet_shares(0.0))
+    capped = CetSampler(count=9, weight_cap=0.5).draw(pool(CET)).weights
+    assert capped == pytest.approx(np.minimum(5 * cet_shares(0.0), 0.5))
+
+
+def test_cet_never_draws_what_is_relevant_with_certainty(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(CHANCES, "d01", 1.0)
+    assert drawn(CetSampler(count=9), pool(CET)) == ["d00", "d02", "d03", "d04"]
+    monkeypatch.setitem(CHANCES, "d01", 1.1)
+    with pytest.raises(DataError, match=r"'cet-false-negative' are no probabilities: they lie between 0 and 1\.1"):
+        CetSampler().draw(pool(CET))

@@ -9,12 +9,12 @@ from pydantic import Field
 
 from pyrite.mining.pool import Pool, Reference
 from pyrite.mining.samplers.chance import first_of_each, query_draws
-from pyrite.settings import Settings
+from pyrite.mining.samplers.sampler import Drawn, Sampler
 
 __all__ = ["SimansSampler"]
 
 
-class SimansSampler(Settings):
+class SimansSampler(Sampler):
     """Draw `count` candidates of each query without replacement, with p(n) ~ exp(-a (s(q,n) - s(q,p) - b)^2).
 
     SimANS (arXiv 2210.11773, eq. 4): what scores far above the positive may be a false negative, what scores far below
@@ -38,8 +38,8 @@ class SimansSampler(Settings):
     seed: int = 0
     """Another seed, another draw."""
 
-    def draw(self, pool: Pool) -> np.ndarray:
-        """Return the chosen rows, positions in the pool, in its order.
+    def draw(self, pool: Pool) -> Drawn:
+        """Return the chosen rows.
 
         Raises:
             DataError: A positive has no score by the scorer of its candidates.
@@ -50,4 +50,4 @@ class SimansSampler(Settings):
         keys = -self.a * (distance - self.b) ** 2
         for rows, generator in query_draws(pool, self.seed, "simans-sampler"):
             keys[rows] += generator.gumbel(size=len(rows))
-        return first_of_each(pool.query, -keys, np.full(len(pool.names.queries), self.count))
+        return Drawn(first_of_each(pool.query, -keys, np.full(len(pool.names.queries), self.count)))

@@ -11,12 +11,12 @@ from pydantic import Field, model_validator
 from pyrite.errors import DataError
 from pyrite.mining.pool import Pool
 from pyrite.mining.samplers.chance import first_of_each, query_draws
-from pyrite.settings import Settings
+from pyrite.mining.samplers.sampler import Drawn, Sampler
 
 __all__ = ["StratifiedSampler"]
 
 
-class StratifiedSampler(Settings):
+class StratifiedSampler(Sampler):
     """Draw `count` candidates of each query, spread over strata by their shares.
 
     One after the other, each place goes to the stratum that is furthest below its share, of equals to the first; one
@@ -48,8 +48,8 @@ class StratifiedSampler(Settings):
             raise ValueError("shares: all are 0")
         return self
 
-    def draw(self, pool: Pool) -> np.ndarray:
-        """Return the chosen rows, positions in the pool, in its order.
+    def draw(self, pool: Pool) -> Drawn:
+        """Return the chosen rows.
 
         Raises:
             DataError: A share names a source that there is not.
@@ -63,7 +63,7 @@ class StratifiedSampler(Settings):
         if self.within == "uniform":
             for rows, generator in query_draws(pool, self.seed, "stratified-sampler"):
                 keys[rows] = generator.random(len(rows))
-        return first_of_each(groups, keys, given.ravel())
+        return Drawn(first_of_each(groups, keys, given.ravel()))
 
     def _strata(self, pool: Pool) -> tuple[np.ndarray, list[str]]:
         """Return the stratum of each row, and the strata's names in order."""

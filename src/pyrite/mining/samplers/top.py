@@ -8,12 +8,12 @@ import numpy as np
 from pydantic import Field
 
 from pyrite.mining.pool import Pool
-from pyrite.settings import Settings
+from pyrite.mining.samplers.sampler import Drawn, Sampler
 
 __all__ = ["TopSampler"]
 
 
-class TopSampler(Settings):
+class TopSampler(Sampler):
     """Draw the first `count` candidates of each query by rank.
 
     Where several sources propose, their rankings are interleaved: a document counts by its best
@@ -24,8 +24,8 @@ class TopSampler(Settings):
     count: int = Field(default=7, ge=1)
     """Negatives a query."""
 
-    def draw(self, pool: Pool) -> np.ndarray:
-        """Return the chosen rows, positions in the pool, in its order."""
+    def draw(self, pool: Pool) -> Drawn:
+        """Return the chosen rows."""
         starts = pool.starts()
         place = np.arange(len(pool)) - np.repeat(starts[:-1], np.diff(starts))
-        return np.flatnonzero(place < self.count)
+        return Drawn(np.flatnonzero(place < self.count))

@@ -9,12 +9,12 @@ from pydantic import Field
 
 from pyrite.mining.pool import Pool
 from pyrite.mining.samplers.chance import query_draws
-from pyrite.settings import Settings
+from pyrite.mining.samplers.sampler import Drawn, Sampler
 
 __all__ = ["UniformSampler"]
 
 
-class UniformSampler(Settings):
+class UniformSampler(Sampler):
     """Draw `count` candidates of each query, all with the same probability, without replacement.
 
     The draw depends on the seed, the query's id and the set of its candidates alone.
@@ -26,10 +26,10 @@ class UniformSampler(Settings):
     seed: int = 0
     """Another seed, another draw."""
 
-    def draw(self, pool: Pool) -> np.ndarray:
-        """Return the chosen rows, positions in the pool, in its order."""
+    def draw(self, pool: Pool) -> Drawn:
+        """Return the chosen rows."""
         chosen = [
             np.sort(generator.permutation(rows)[: self.count])
             for rows, generator in query_draws(pool, self.seed, "uniform-sampler")
         ]
-        return np.concatenate(chosen) if chosen else np.zeros(0, dtype=np.int64)
+        return Drawn(np.concatenate(chosen) if chosen else np.zeros(0, dtype=np.int64))
