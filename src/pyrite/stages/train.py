@@ -7,12 +7,10 @@ from dataclasses import dataclass
 from pyrite.data import Corpus, Qrels, Queries, TrainingLog, TrainingSet
 from pyrite.models.folder import ModelFolder
 from pyrite.models.prompts import read_prompts
-from pyrite.models.protocols import Encoder
-from pyrite.models.stored import open_encoder
 from pyrite.pipeline.context import Context
 from pyrite.pipeline.stage import stage
 from pyrite.recipes.dev import DevQueries, DevSettings, encoder_loader
-from pyrite.stages.training import origin, training_job
+from pyrite.stages.training import open_guide, origin, training_job
 from pyrite.train import Dev, StaticTrainer, TrainerSettings, TrainingTexts
 from pyrite.train import train as train_encoder
 from pyrite.train.card import add_to_card
@@ -54,7 +52,7 @@ def train(settings: TrainSettings, inputs: TrainInputs, context: Context) -> Tra
     result = train_encoder(
         inputs.model.path,
         inputs.training_set,
-        TrainingTexts(inputs.corpus, inputs.queries, _guide(inputs, context)),
+        TrainingTexts(inputs.corpus, inputs.queries, open_guide(inputs.guide, context)),
         settings.trainer,
         prompts=read_prompts(inputs.model.path).model_dump(),
         job=training_job(context),
@@ -62,13 +60,6 @@ def train(settings: TrainSettings, inputs: TrainInputs, context: Context) -> Tra
     )
     add_to_card(result.folder, "How its data was made", origin(context))
     return TrainOutputs(ModelFolder(result.folder, disposable=True), result.log)
-
-
-def _guide(inputs: TrainInputs, context: Context) -> Encoder | None:
-    if inputs.guide is None:
-        return None
-    resources = context.resources
-    return open_encoder(inputs.guide, device=resources.device, batch_size=resources.encode_batch_size)
 
 
 def _dev_measure(settings: TrainSettings, inputs: TrainInputs, context: Context) -> Dev | None:

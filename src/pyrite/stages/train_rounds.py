@@ -15,7 +15,7 @@ from pyrite.search.lexical.index import LexicalIndex
 from pyrite.search.random_source import RandomIndex
 from pyrite.stages.artifacts import open_index
 from pyrite.stages.scorers import ScorerStore
-from pyrite.stages.training import origin, training_job
+from pyrite.stages.training import open_guide, origin, training_job
 from pyrite.train import StaticTrainer
 from pyrite.train.card import add_to_card
 
@@ -24,9 +24,9 @@ __all__ = ["TrainRoundsInputs", "TrainRoundsOutputs", "train_rounds"]
 
 @dataclass(frozen=True)
 class TrainRoundsInputs:
-    """The encoder to start from, texts and judgements, further sources, and who judges the negatives of each round.
+    """The encoder to start from, texts and judgements, further sources, a judge of each round's negatives, and a guide.
 
-    The judge only counts: what it finds false is trained with all the same.
+    The judge only counts: what it finds false is trained with all the same. The guide is for a guided loss.
     """
 
     model: ModelFolder
@@ -36,6 +36,7 @@ class TrainRoundsInputs:
     dev: Qrels | None = None
     indices: Mapping[str, LexicalIndex | RandomIndex] | None = None
     judge: ScorerStore | None = None
+    guide: ModelFolder | None = None
 
 
 @dataclass(frozen=True)
@@ -68,7 +69,9 @@ def train_rounds(settings: RoundsSettings, inputs: TrainRoundsInputs, context: C
             for name, index in (inputs.indices or {}).items()
         },
         judge=None if inputs.judge is None else inputs.judge.ready(resources),
+        guide=open_guide(inputs.guide, context),
     )
-    result = train_in_rounds(inputs.model.path, data, settings, load=load, job=training_job(context))
+    job = training_job(context)
+    result = train_in_rounds(inputs.model.path, data, settings, load=load, job=job, progress=context.progress)
     add_to_card(result.folder, "How its data was made", origin(context))
     return TrainRoundsOutputs(ModelFolder(result.folder, disposable=True), result.negatives, result.log)

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import yaml
 
+from pyrite.models.folder import ModelFolder
+from pyrite.models.protocols import Encoder
+from pyrite.models.stored import open_encoder
 from pyrite.pipeline.context import Context
 from pyrite.pipeline.events import Event
 from pyrite.train import TrainingJob
 
-__all__ = ["origin", "training_job"]
+__all__ = ["open_guide", "origin", "training_job"]
 
 
 def training_job(context: Context) -> TrainingJob:
@@ -24,6 +27,14 @@ def training_job(context: Context) -> TrainingJob:
         on_step=lambda done, total: context.observe(Event("progress", context.step, "train", done, total, "steps")),
         on_checkpoint=context.checkpoint,
     )
+
+
+def open_guide(guide: ModelFolder | None, context: Context) -> Encoder | None:
+    """Return a guide ready to encode, or None where there is none."""
+    if guide is None:
+        return None
+    resources = context.resources
+    return open_encoder(guide, device=resources.device, batch_size=resources.encode_batch_size)
 
 
 def origin(context: Context) -> str:

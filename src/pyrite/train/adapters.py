@@ -21,6 +21,7 @@ __all__ = [
     "add_adapter",
     "checkpoint_activations",
     "checkpoint_network",
+    "go_on_with_adapter",
     "load_trained",
     "save_trained",
     "write_adapter",
@@ -28,6 +29,7 @@ __all__ = [
 ]
 
 _FILE = "trained.safetensors"
+_IN_ADAPTER = ".lora_"
 
 
 def add_adapter(model: SentenceTransformer, settings: LoraSettings, seed: int) -> None:
@@ -52,6 +54,59 @@ def add_adapter(model: SentenceTransformer, settings: LoraSettings, seed: int) -
         if parameter.requires_grad:
             # Beside frozen weights of 16 bits they would be of 16 bits too.
             parameter.data = parameter.data.float()
+
+
+def go_on_with_adapter(model: SentenceTransformer, settings: LoraSettings, dtype: torch.dtype) -> None:
+    """Train the adapters that a model has already, and freeze all else of its transformer.
+
+    Args:
+        model: As it was loaded, in 32 bits.
+        settings: What new adapters would be: rank, scale, dropout and layers have to be those of the ones there.
+        dtype: What the frozen weights are held in.
+
+    Raises:
+        ModelError: The adapters are others than the settings say.
+    """
+    network: Any = model[0].model
+    there = next(iter(network.peft_config.values()))
+    found = {"rank": there.r, "alpha": there.lora_alpha, "dropout": there.lora_dropout, "targets": _targets(network)}
+    wanted = {
+        **settings.model_dump(include={"rank", "alpha", "dropout"}),
+        "targets": _wanted_targets(network, settings),
+    }
+    if found != wanted:
+        names = ", ".join(name for name in found if found[name] != wanted[name])
+        raise ModelError(
+            f"lora: the model holds adapters already, and an adapter is exported that goes on with them; their {names} "
+            "differ from the settings'. Take the settings that they were trained with, or export: merged"
+        )
+    trained = {name: weights for name, weights in network.named_parameters() if _IN_ADAPTER in name}
+    kept = {name: weights.detach().float() for name, weights in trained.items()}
+    for weights in network.parameters():
+        weights.requires_grad_(False)
+    model.to(dtype)
+    for name, weights in trained.items():
+        # Beside frozen weights of 16 bits they stay what they are.
+        weights.data = kept[name]
+        weights.requires_grad_(True)
+
+
+def _targets(network: Any) -> set[str]:
+    """Return the layers that have an adapter."""
+    return {name.partition(_IN_ADAPTER)[0] for name, _ in network.named_parameters() if _IN_ADAPTER in name}
+
+
+def _wanted_targets(network: Any, settings: LoraSettings) -> set[str]:
+    """Return the layers that would have one: linear layers, by the ends of their names where those are given."""
+    layers = {name.removesuffix(".base_layer") for name, part in network.named_modules() if _is_layer(name, part)}
+    if isinstance(settings.targets, str):
+        return layers
+    ends = settings.targets
+    return {name for name in layers if any(name == end or name.endswith(f".{end}") for end in ends)}
+
+
+def _is_layer(name: str, part: torch.nn.Module) -> bool:
+    return isinstance(part, torch.nn.Linear) and _IN_ADAPTER not in name
 
 
 def adapt_network(network: Any, settings: LoraSettings, seed: int) -> None:
@@ -136,7 +191,7 @@ def write_adapter(model: SentenceTransformer, folder: Path, base: Path, name: st
     Args:
         model: The model.
         folder: What `SentenceTransformer(folder)` will load, as long as the frozen weights are where they were.
-        base: The folder of the untrained model.
+        base: The folder of the untrained model; where it holds adapters itself, what these belong to.
         name: What stands for that folder: a name on the hub.
     """
     model.save_pretrained(str(folder), create_model_card=False)
@@ -144,9 +199,18 @@ def write_adapter(model: SentenceTransformer, folder: Path, base: Path, name: st
         home = config.parent.relative_to(folder)
         # peft writes a set in the order that it comes in, which differs between two runs.
         targets = sorted(json.loads(config.read_text(encoding="utf-8"))["target_modules"])
-        _change(config, base_model_name_or_path=name or str(base.resolve() / home), target_modules=targets)
+        _change(config, base_model_name_or_path=name or _base_of(base.resolve() / home), target_modules=targets)
         # An adapter's weights would take the type of the frozen ones otherwise, and 16 bits do not hold them.
         _change(config.parent / "sentence_bert_config.json", model_kwargs={"dtype": "float32"})
+
+
+def _base_of(folder: Path) -> str:
+    """Return what holds the frozen weights of a transformer in a folder: that folder, or what its adapters name."""
+    config = folder / "adapter_config.json"
+    if not config.is_file():
+        return str(folder)
+    named: str = json.loads(config.read_text(encoding="utf-8"))["base_model_name_or_path"]
+    return named
 
 
 def _change(file: Path, **fields: Any) -> None:

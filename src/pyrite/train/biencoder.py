@@ -35,6 +35,7 @@ from pyrite.models.remote_code import allow_code, code_allowed
 from pyrite.train.adapters import (
     add_adapter,
     checkpoint_activations,
+    go_on_with_adapter,
     load_trained,
     save_trained,
     write_adapter,
@@ -61,8 +62,8 @@ def train_biencoder(task: TrainingTask, settings: TransformerTrainer) -> Trainin
 
 
 def _train(task: TrainingTask, settings: TransformerTrainer) -> TrainingResult:
-    if settings.lora is not None and any(task.model.rglob("adapter_config.json")):
-        task = _on_whole_model(task, settings.lora)
+    if settings.lora is not None and settings.lora.export == "merged" and _has_adapters(task.model):
+        task = _on_whole_model(task)
     model = _load(task, settings)
     progress, checkpoint = task.begin()
     if not task.is_done(progress):
@@ -85,24 +86,33 @@ def _train(task: TrainingTask, settings: TransformerTrainer) -> TrainingResult:
 def _load(task: TrainingTask, settings: TransformerTrainer) -> SentenceTransformer:
     """Return the untrained model on its device, made ready for training."""
     device = task.device("cuda" if torch.cuda.is_available() else "cpu")
-    if "StaticEmbedding" in [name for name, _ in ModelFolder.open(task.model).modules()]:
-        raise ModelError(f"{task.model}: a static encoder, and the settings say transformer; set type: static")
-    halved = settings.lora is not None and settings.precision == "bf16"
-    model = _open(task, task.model, device, torch.bfloat16 if halved else torch.float32)
-    if settings.lora is not None:
-        add_adapter(model, settings.lora, settings.seed)
+    if settings.lora is None:
+        model = _open(task, task.model, device)
+    else:
+        halved = settings.precision == "bf16"
+        model = _adapted(task, settings.lora, settings.seed, device, torch.bfloat16 if halved else torch.float32)
     if settings.gradient_checkpointing:
         checkpoint_activations(model)
     return model
 
 
-def _on_whole_model(task: TrainingTask, lora: LoraSettings) -> TrainingTask:
+def _has_adapters(model: Path) -> bool:
+    return any(model.rglob("adapter_config.json"))
+
+
+def _adapted(task: TrainingTask, lora: LoraSettings, seed: int, device: str, dtype: torch.dtype) -> SentenceTransformer:
+    """Return the untrained model with adapters to train: new ones, or those that it holds."""
+    if _has_adapters(task.model):
+        model = _open(task, task.model, device, merged=False)
+        go_on_with_adapter(model, lora, dtype)
+    else:
+        model = _open(task, task.model, device, dtype)
+        add_adapter(model, lora, seed)
+    return model
+
+
+def _on_whole_model(task: TrainingTask) -> TrainingTask:
     """Return the task on a whole model, where the untrained one is adapters: new ones cannot stand on those."""
-    if lora.export == "adapter":
-        raise ModelError(
-            f"{task.model}: holds adapters of another model, and exported ones have to stand on a whole one; set "
-            "`export: merged` in lora, or start from a whole model"
-        )
     whole, partial = task.job.workdir / "whole-model", task.job.workdir / "whole-model.partial"
     if task.processes.first and not whole.is_dir():
         shutil.rmtree(partial, ignore_errors=True)
@@ -114,7 +124,9 @@ def _on_whole_model(task: TrainingTask, lora: LoraSettings) -> TrainingTask:
     return dataclasses.replace(task, model=whole)
 
 
-def _open(task: TrainingTask, folder: Path, device: str, dtype: torch.dtype = torch.float32) -> SentenceTransformer:
+def _open(
+    task: TrainingTask, folder: Path, device: str, dtype: torch.dtype = torch.float32, *, merged: bool = True
+) -> SentenceTransformer:
     """Load a folder, the untrained model's or a checkpoint's.
 
     In the type that is asked for: a folder saved in half precision would otherwise have half-precision weights and
@@ -127,7 +139,8 @@ def _open(task: TrainingTask, folder: Path, device: str, dtype: torch.dtype = to
         )
     except Exception as error:
         raise ModelError(f"{folder}: cannot be loaded as a sentence-transformers model: {error}") from error
-    merge_adapters(model)
+    if merged:
+        merge_adapters(model)
     # Modules behind the transformer know nothing of the type.
     return model.to(dtype)
 
@@ -138,8 +151,7 @@ def _export(task: TrainingTask, settings: TransformerTrainer, checkpoint: Path, 
     if lora is None:
         _open(task, checkpoint, "cpu").save_pretrained(str(folder), create_model_card=False)
     else:
-        model = _open(task, task.model, "cpu")
-        add_adapter(model, lora, settings.seed)
+        model = _adapted(task, lora, settings.seed, "cpu", torch.float32)
         load_trained(model, checkpoint)
         if lora.export == "merged":
             write_merged(model, folder)

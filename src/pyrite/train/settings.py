@@ -72,7 +72,8 @@ class LoraSettings(Settings):
     """The layers with an adapter: all linear ones, or those whose names end so (`q_proj`, `v_proj`)."""
     export: Literal["merged", "adapter"] = "merged"
     """What the trained model's folder holds: the whole model, adapters worked into its weights; or the adapters alone,
-    a few megabytes that need the untrained model where it was."""
+    a few megabytes that need the untrained model where it was. From a model that is adapters itself, `merged` trains
+    new ones on the whole, and `adapter` goes on with those, which have to be as these settings say."""
     base: str | None = None
     """Where an exported adapter finds the untrained model: a name on the hub. Its folder where empty."""
 

@@ -22,6 +22,7 @@ from pyrite.train.losses.loss import Loss
 from pyrite.train.progress import Progress, StepNumbers
 from pyrite.train.settings import StaticTrainer
 from pyrite.train.task import TrainingTask
+from pyrite.train.wants import check_static
 
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
@@ -54,16 +55,9 @@ class StaticModel:
         Raises:
             ModelError: The model is not a `StaticEmbedding`, alone or with a `Normalize` behind it.
         """
-        modules = ModelFolder.open(folder).modules()
-        names = [name for name, _ in modules]
-        if names[:1] != ["StaticEmbedding"] or set(names[1:]) - {"Normalize"}:
-            raise ModelError(
-                f"{folder}: its modules are {', '.join(names) or 'none'}, and the trainer of type 'static' wants a "
-                "StaticEmbedding (a Normalize may follow); for a transformer set type: transformer"
-            )
+        subfolder = check_static(folder)
         from sentence_transformers.sentence_transformer.modules import StaticEmbedding
 
-        subfolder = modules[0][1]
         try:
             module = StaticEmbedding.load(str(folder), subfolder=subfolder)
         except Exception as error:

@@ -20,7 +20,7 @@ from pyrite.train.processes import Processes
 from pyrite.train.settings import StaticTrainer, TransformerTrainer
 from pyrite.train.task import TrainingTask
 from pyrite.train.trackers import Trackers, check_trackers
-from pyrite.train.wants import check_wants
+from pyrite.train.wants import check_model, check_wants
 
 __all__ = ["train"]
 
@@ -68,6 +68,7 @@ def train(
     processes = Processes.join()
     if not processes.first:
         return take_part(processes)
+    check_model(model, settings)
     _check(training_set, settings, prompts)
     check_trackers(job.trackers)
     if settings.patience is not None and dev is None:

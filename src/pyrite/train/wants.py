@@ -1,17 +1,48 @@
-"""Whether a training has what its loss cannot do without; asked before anything is computed."""
+"""Whether a training has what it cannot do without; asked before anything is computed."""
 
 from __future__ import annotations
 
 from collections.abc import Collection
+from pathlib import Path
 
 import numpy as np
 
-from pyrite.errors import DataError, SettingsError
+from pyrite.errors import DataError, ModelError, SettingsError
+from pyrite.models.folder import ModelFolder
 from pyrite.models.protocols import Encoder
 from pyrite.train.examples import Examples
 from pyrite.train.losses.loss import Loss, Want
+from pyrite.train.settings import StaticTrainer, TransformerTrainer
 
-__all__ = ["check_wants", "lacks_teacher"]
+__all__ = ["check_guide", "check_model", "check_static", "check_wants", "lacks_teacher"]
+
+
+def check_model(model: Path, settings: StaticTrainer | TransformerTrainer) -> None:
+    """Raise where a model is not of the kind that a trainer trains.
+
+    Raises:
+        ModelError: It is a static encoder and the settings say transformer, or the other way round.
+    """
+    if isinstance(settings, StaticTrainer):
+        check_static(model)
+    elif "StaticEmbedding" in [name for name, _ in ModelFolder.open(model).modules()]:
+        raise ModelError(f"{model}: a static encoder, and the settings say transformer; set type: static")
+
+
+def check_static(model: Path) -> str:
+    """Return where in the folder of a static encoder its table and tokenizer lie; empty for the folder itself.
+
+    Raises:
+        ModelError: The model is not a `StaticEmbedding`, alone or with a `Normalize` behind it.
+    """
+    modules = ModelFolder.open(model).modules()
+    names = [name for name, _ in modules]
+    if names[:1] != ["StaticEmbedding"] or set(names[1:]) - {"Normalize"}:
+        raise ModelError(
+            f"{model}: its modules are {', '.join(names) or 'none'}, and the trainer of type 'static' wants a "
+            "StaticEmbedding (a Normalize may follow); for a transformer set type: transformer"
+        )
+    return modules[0][1]
 
 
 def lacks_teacher(wants: Collection[Want], examples: Examples) -> bool:
@@ -33,17 +64,27 @@ def check_wants(loss: Loss, examples: Examples, guide: Encoder | None) -> None:
         DataError: It wants a teacher's scores, and the training set carries them for no pair in use.
         SettingsError: It wants a guide and there is none, or there is one that it has no use for.
     """
-    wants = loss.wants()
-    if lacks_teacher(wants, examples):
+    if lacks_teacher(loss.wants(), examples):
         raise DataError(
             "the loss wants a teacher's scores, and of no query does the training set carry those of two documents in "
             "use: let the stage teacher-scores add them, with negatives: 1 or more, or take a loss without a teacher, "
             "such as type: infonce"
         )
+    check_guide(loss, guide)
+
+
+def check_guide(loss: Loss, guide: Encoder | None) -> None:
+    """Raise where a guide is missing, or there is one for nothing.
+
+    Raises:
+        SettingsError: The loss wants a guide and there is none, or there is one that it has no use for.
+    """
+    wants = loss.wants()
     if "guide" in wants and guide is None:
         raise SettingsError(
             "the loss 'guided' wants a guide: give the training another encoder as its guide (the input guide of the "
-            "stage train, or TrainingTexts.guide), or set by: teacher for a training set with teacher scores"
+            "stages train and train-rounds, or TrainingTexts.guide), or set by: teacher for a training set that has "
+            "teacher scores"
         )
     if guide is not None and "guide" not in wants:
         raise SettingsError("there is a guide, and the loss has no use for it: leave it out, or set type: guided")

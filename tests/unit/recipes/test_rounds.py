@@ -2,25 +2,33 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from safetensors.numpy import load_file
 
 from pyrite.data import Candidate, Candidates, LogEntry, Negative, Negatives, Qrels, Queries, ScoreKind
 from pyrite.data.collection import Collection
 from pyrite.errors import ModelError, SettingsError
 from pyrite.mining import MarginFilter, Selection, UniformSampler
+from pyrite.models.settings import Prompts
+from pyrite.models.static_encoder import StaticEncoder
 from pyrite.recipes.audit.false_negatives import EncoderScorer
 from pyrite.recipes.dev import EncoderLoader, encoder_loader
 from pyrite.recipes.rounds import RoundsData, RoundsResult, RoundsSettings, train_in_rounds
 from pyrite.recipes.rounds.drift import above_positive, drift, judged_false
 from pyrite.search import LexicalRetriever
 from pyrite.search.retriever import Pairs
-from pyrite.testing.models import write_static_model
+from pyrite.testing.models import write_static_model, write_transformer_model
 from pyrite.testing.tiny import tiny_collection
-from pyrite.train import StaticTrainer, TrainingJob
+from pyrite.train import LoraSettings, StaticTrainer, TrainingJob, TransformerTrainer
+from pyrite.train.losses import InfoNCE
 
 TINY = tiny_collection()
 
@@ -61,8 +69,6 @@ def noted(result: RoundsResult, name: str) -> list[float]:
 
 
 def tensors(folder: Path) -> np.ndarray:
-    from safetensors.numpy import load_file
-
     return load_file(folder / "model.safetensors")["embedding.weight"]
 
 
@@ -182,7 +188,8 @@ def test_the_name_of_the_model_in_training_is_taken(model: Path, tmp_path: Path)
     [
         ({"patience": 1}, (), r"trainer\.patience: without dev there is no gain to wait for"),
         ({"loss": {"type": "kl"}}, (), r"trainer\.loss: 'kl' wants teacher scores, and rounds have none"),
-        ({"loss": {"type": "guided"}}, (), r"trainer\.loss: 'guided' wants guide, and rounds have none"),
+        ({"loss": {"type": "guided"}}, (), "the loss 'guided' wants a guide: .* stages train and train-rounds"),
+        ({"loss": {"type": "guided", "by": "teacher"}}, (), r"trainer\.loss: 'guided' wants teacher scores"),
         ({}, ("chalkboard",), "trackers: unknown name 'chalkboard'"),
     ],
 )
@@ -196,6 +203,77 @@ def test_what_training_would_refuse_is_refused_before_anything_is_mined(
     job = TrainingJob(tmp_path, device="cpu", trackers=trackers)
     with pytest.raises(SettingsError, match=said):
         train_in_rounds(model, data(dev=None), given, load=never, job=job)
+
+
+def test_a_guide_without_a_use_is_refused(model: Path, tmp_path: Path) -> None:
+    with pytest.raises(SettingsError, match="there is a guide, and the loss has no use for it"):
+        go(model, tmp_path, data(guide=load(model)(model)))
+
+
+def test_a_guide_masks_in_every_round(model: Path, tmp_path: Path) -> None:
+    guided = StaticTrainer(epochs=2, batch_size=3, negatives=2, loss={"type": "guided", "margin": 0.2})  # type: ignore[arg-type]
+    encoder = load(model)(model)
+    result = go(model, tmp_path / "work", data(guide=encoder), trainer=guided, rounds=2)
+    assert all((tmp_path / "work" / f"round-{n}" / "training").glob("guide-*.npy") for n in (1, 2))
+    plain = go(
+        model, tmp_path / "plain", trainer=guided.model_copy(update={"loss": InfoNCE(temperature=0.01)}), rounds=2
+    )
+    assert not np.array_equal(tensors(result.folder), tensors(plain.folder))
+    other = StaticEncoder(model, prompts=Prompts(query="query: "))
+    with pytest.raises(ModelError, match="another working folder"):
+        go(model, tmp_path / "work", data(guide=other), trainer=guided, rounds=2)
+
+
+@pytest.mark.parametrize("kind", ["static", "transformer"])
+def test_a_model_of_the_other_kind_is_refused_before_anything_is_mined(model: Path, tmp_path: Path, kind: str) -> None:
+    def never(_: Path) -> Any:
+        raise AssertionError("a model was loaded")
+
+    start = model if kind == "static" else write_transformer_model(tmp_path / "bert", TINY.corpus.texts())
+    trainer = TransformerTrainer() if kind == "static" else StaticTrainer()
+    said = "a static encoder, and the settings say transformer" if kind == "static" else "wants a StaticEmbedding"
+    with pytest.raises(ModelError, match=said):
+        train_in_rounds(start, data(), settings(trainer=trainer), load=never, job=TrainingJob(tmp_path / "work"))
+
+
+def test_mining_tells_how_it_goes_on(model: Path, tmp_path: Path) -> None:
+    told: list[tuple[str, int, str, int]] = []
+
+    @contextmanager
+    def progress(description: str, total: int, unit: str) -> Iterator[Callable[[int], None]]:
+        done: list[int] = []
+        yield done.append
+        told.append((description, total, unit, sum(done)))
+
+    given = data(dev=None, indices={"bm25": LexicalRetriever().build(TINY.corpus)})
+    job = TrainingJob(tmp_path, device="cpu")
+    train_in_rounds(model, given, settings(rounds=2), load=load(model), job=job, progress=progress)
+    documents, queries = len(TINY.corpus), 2 * len(TINY.splits["train"].relevant().query_ids())
+    assert told == [
+        (f"round {number}: {what}", total, unit, total)
+        for number in (1, 2)
+        for what, total, unit in (("encode", documents, "documents"), ("mine", queries, "queries"))
+    ]
+
+
+def test_adapters_are_trained_on_from_round_to_round(tmp_path: Path) -> None:
+    """An exported adapter stays one on the first model, and the next round goes on with it."""
+    start = write_transformer_model(tmp_path / "bert", TINY.corpus.texts())
+    lora = LoraSettings(rank=2, export="adapter")
+    trainer = TransformerTrainer(epochs=1, batch_size=3, learning_rate=0.01, negatives=2, lora=lora)
+    job = TrainingJob(tmp_path / "work", device="cpu", trackers=())
+    loader = encoder_loader(start, static=False, device="cpu")
+    result = train_in_rounds(start, data(dev=None), settings(trainer=trainer, rounds=3), load=loader, job=job)
+    rounds = [tmp_path / "work" / f"round-{n}" / "training" / "model" for n in (1, 2, 3)]
+    found = [load_file(folder / "adapter_model.safetensors") for folder in rounds]
+    for one, next_one in pairwise(found):
+        assert one.keys() == next_one.keys()
+        assert max(np.abs(one[name] - next_one[name]).max() for name in one) > 1e-4
+    config = json.loads((result.folder / "adapter_config.json").read_text())
+    assert config["base_model_name_or_path"] == str(start)
+    assert not list(result.folder.rglob("model.safetensors"))
+    kept, last = (loader(folder).encode(["gold", "fool's gold"], "query") for folder in (result.folder, rounds[2]))
+    assert np.array_equal(kept, last)
 
 
 def test_a_cut_off_deeper_than_the_search_is_refused() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 import sys
 from collections.abc import Callable
@@ -234,9 +235,70 @@ def test_training_goes_on_from_an_exported_adapter(
     assert np.allclose(seen[1], vectors(one, texts), rtol=0, atol=1e-5)
 
 
-def test_adapters_are_not_exported_on_adapters(exported: dict[str, TrainingResult], run: Run) -> None:
-    with pytest.raises(ModelError, match=r"holds adapters of another model.*set `export: merged`"):
-        run("on adapters", with_lora(export="adapter"), model=exported["adapter"].folder)
+def adapters(folder: Path) -> dict[str, torch.Tensor]:
+    return load_file(folder / "adapter_model.safetensors")
+
+
+@pytest.mark.parametrize("precision", ["fp32", "bf16"])
+def test_an_exported_adapter_is_trained_on(
+    exported: dict[str, TrainingResult], run: Run, decoder: Path, texts: TrainingTexts, precision: str
+) -> None:
+    """The same adapters on the same whole model, and no others."""
+    seen: list[np.ndarray] = []
+
+    def dev(folder: Path) -> float:
+        seen.append(vectors(folder, texts))
+        return float(len(seen))
+
+    start, settings = (
+        exported["adapter"].folder,
+        with_lora(export="adapter").model_copy(update={"precision": precision}),
+    )
+    still = run("still", settings.model_copy(update={"learning_rate": 1e-30}), model=start).folder
+    assert distance(adapters(start), adapters(still)) < 1e-20
+    further = run("further", settings, model=start, dev=dev).folder
+    assert 1e-3 < distance(adapters(start), adapters(further)) < 1
+    config = json.loads((further / "adapter_config.json").read_text())
+    assert (config["base_model_name_or_path"], config["r"]) == (str(decoder), 4)
+    assert np.allclose(seen[0], vectors(start, texts), rtol=0, atol=1e-5)
+    assert np.allclose(seen[1], vectors(further, texts), rtol=0, atol=1e-2 if precision == "bf16" else 1e-5)
+
+
+def test_a_killed_training_on_an_adapter_ends_as_one_that_was_not(
+    exported: dict[str, TrainingResult], run: Run
+) -> None:
+    def kill(done: int, _: int) -> None:
+        if done == 3:
+            raise Killed
+
+    start, settings = exported["adapter"].folder, with_lora(export="adapter")
+    with pytest.raises(Killed):
+        run("killed", settings, model=start, on_step=kill)
+    again, whole = run("killed", settings, model=start), run("whole", settings, model=start)
+    assert distance(adapters(again.folder), adapters(whole.folder)) == 0
+
+
+@pytest.mark.parametrize(
+    ("changes", "named"),
+    [
+        ({"rank": 8}, "rank"),
+        ({"alpha": 4.0, "dropout": 0.0}, "alpha, dropout"),
+        ({"targets": ("q_proj", "v_proj")}, "targets"),
+    ],
+)
+def test_an_exported_adapter_of_other_settings_is_not_trained_on(
+    exported: dict[str, TrainingResult], run: Run, changes: dict[str, Any], named: str
+) -> None:
+    with pytest.raises(ModelError, match=f"holds adapters already.* their {named} differ from the settings'"):
+        run("other", with_lora(export="adapter", **changes), model=exported["adapter"].folder)
+
+
+def test_adapters_of_some_layers_are_trained_on(run: Run) -> None:
+    some = with_lora(export="adapter", targets=("q_proj", "v_proj"))
+    first = run("first", some).folder
+    assert adapters(run("second", some, model=first).folder).keys() == adapters(first).keys()
+    with pytest.raises(ModelError, match="their targets differ"):
+        run("all", with_lora(export="adapter"), model=first)
 
 
 def test_mini_batches_give_the_same_adapters(run: Run) -> None:

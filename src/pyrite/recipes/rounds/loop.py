@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
 from pyrite.data import Candidates, Corpus, LogEntry, Negatives, Qrels, Queries, TrainingLog
 from pyrite.data.groups import training_groups
 from pyrite.errors import ModelError, SettingsError
-from pyrite.mining import collect_candidates, select_negatives
+from pyrite.mining import select_negatives
+from pyrite.mining.candidates import CandidateCollection
 from pyrite.models.folder import ModelFolder
 from pyrite.models.prompts import read_prompts
-from pyrite.models.protocols import PairScorer
+from pyrite.models.protocols import Encoder, PairScorer
 from pyrite.recipes.dev import DevQueries, EncoderLoader
 from pyrite.recipes.rounds.drift import above_positive, drift, judged_false
 from pyrite.recipes.rounds.settings import RoundsSettings
@@ -25,8 +27,20 @@ from pyrite.seeds import derive_seed
 from pyrite.settings import Json, canonical_hash
 from pyrite.train import Dev, TrainingJob, TrainingTexts, train
 from pyrite.train.trackers import check_trackers
+from pyrite.train.wants import check_guide, check_model
 
-__all__ = ["SOURCE", "RoundsData", "RoundsResult", "train_in_rounds"]
+__all__ = ["SOURCE", "Progress", "RoundsData", "RoundsResult", "silent", "train_in_rounds"]
+
+Progress = Callable[[str, int, str], AbstractContextManager[Callable[[int], None]]]
+"""Shows how work goes on: given what is done, how much there is, and the unit, it yields what to call with how much was
+done; `Context.progress` of a stage is one."""
+
+
+@contextmanager
+def silent(description: str, total: int, unit: str) -> Iterator[Callable[[int], None]]:
+    """Show nothing; see `Progress`."""
+    yield lambda _: None
+
 
 SOURCE = "dense"
 """What the model in training is called as a source and as a scorer."""
@@ -46,6 +60,7 @@ class RoundsData:
         dev: Dev judgements, or None.
         indices: Further sources by name, such as BM25; the same in every call with a working folder.
         judge: Estimates which negatives are false, or None; it never trains and never filters.
+        guide: Says which documents are near a query, for the loss of type `guided`; the same in all rounds. Or None.
     """
 
     corpus: Corpus
@@ -54,6 +69,7 @@ class RoundsData:
     dev: Qrels | None = None
     indices: Mapping[str, Index] = field(default_factory=dict)
     judge: PairScorer | None = None
+    guide: Encoder | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +101,13 @@ class _Facts:
 
 
 def train_in_rounds(
-    model: Path, data: RoundsData, settings: RoundsSettings, *, load: EncoderLoader, job: TrainingJob
+    model: Path,
+    data: RoundsData,
+    settings: RoundsSettings,
+    *,
+    load: EncoderLoader,
+    job: TrainingJob,
+    progress: Progress = silent,
 ) -> RoundsResult:
     """Train an encoder in rounds, each on negatives mined with the encoder of the round before (ANCE).
 
@@ -98,6 +120,7 @@ def train_in_rounds(
         settings: How often, how deep, and how to train.
         load: Loads a model folder as an encoder.
         job: The working folder, the device, and what to call on the way.
+        progress: Shows how mining goes on.
 
     Returns:
         The model of the best round by dev, of the last one without dev.
@@ -105,15 +128,17 @@ def train_in_rounds(
     Raises:
         DataError: As in mining and training.
         SettingsError: A further source is called "dense", as the model in training is; there is patience within a round
-            and no dev; the loss wants a teacher or a guide, which rounds have not; or as in training.
-        ModelError: The working folder belongs to other rounds; or as in training.
+            and no dev; the loss wants a teacher, which rounds have not; or as in training.
+        ModelError: The working folder belongs to other rounds; the model is not of the trainer's kind; or as in
+            training.
 
     References:
         Xiong et al. 2020 (ANCE), arXiv 2007.00808, sec. 4: negatives from an index of the model in training. There the
         index is renewed beside the training; here training waits for it, so that the result does not hang on time.
     """
+    check_model(model, settings.trainer)
     _check(data, settings, job)
-    rounds = _Rounds(model, data, settings, load, job)
+    rounds = _Rounds(model, data, settings, load, job, progress)
     rounds.claim()
     return rounds.to_the_end()
 
@@ -128,12 +153,13 @@ def _check(data: RoundsData, settings: RoundsSettings, job: TrainingJob) -> None
         raise SettingsError(
             "trainer.patience: without dev there is no gain to wait for; give dev judgements, or patience: null"
         )
-    if wants := trainer.loss.wants():
+    if wants := trainer.loss.wants() - {"guide"}:
         raise SettingsError(
             f"trainer.loss: {trainer.loss.type!r} wants {' and '.join(sorted(wants))}, and rounds have none for the "
-            "negatives that they mine; take a loss without a teacher or a guide, such as type: infonce, or train once "
-            "with the stages mine, select, assemble, teacher-scores and train"
+            "negatives that they mine; take a loss without a teacher, such as type: infonce, or train once with the "
+            "stages mine, select, assemble, teacher-scores and train"
         )
+    check_guide(trainer.loss, data.guide)
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,6 +171,7 @@ class _Rounds:
     settings: RoundsSettings
     load: EncoderLoader
     job: TrainingJob
+    progress: Progress
 
     def claim(self) -> None:
         """Note in the working folder whose rounds it holds.
@@ -161,6 +188,7 @@ class _Rounds:
                 None if data.dev is None else data.dev.fingerprint(),
                 sorted(data.indices),
                 None if data.judge is None else data.judge.identity(),
+                None if data.guide is None else data.guide.identity(),
             ]
         )
         folder.mkdir(parents=True, exist_ok=True)
@@ -198,7 +226,7 @@ class _Rounds:
         result = train(
             start,
             training_groups(self.data.qrels, mined[0], self.settings.selection.masking.grade_threshold),
-            TrainingTexts(self.data.corpus, self.data.queries),
+            TrainingTexts(self.data.corpus, self.data.queries, self.data.guide),
             trainer.model_copy(update={"seed": seed}),
             prompts=read_prompts(self.model).model_dump(),
             job=self._job(number),
@@ -232,15 +260,10 @@ class _Rounds:
         folder, data, settings = self._folder(number), self.data, self.settings
         if not (folder / "negatives").is_dir():
             encoder = self.load(self._model_of(number - 1))
-            index = DenseRetriever(encoder, folder=folder / "vectors", device=self.job.device).build(data.corpus)
-            threshold = settings.selection.masking.grade_threshold
-            found = collect_candidates(
-                {SOURCE: index, **data.indices},
-                data.queries,
-                data.qrels,
-                depth=settings.depth,
-                grade_threshold=threshold,
-            )
+            retriever = DenseRetriever(encoder, folder=folder / "vectors", device=self.job.device)
+            with self.progress(f"round {number}: encode", len(data.corpus), "documents") as advance:
+                index = retriever.build(data.corpus, advance)
+            found = self._candidates(number, index)
             chosen = select_negatives(found, data.corpus, data.queries, data.qrels, settings.selection)
             for name, table in (("candidates", found), ("negatives", chosen.negatives)):
                 partial = folder / f"{name}.partial"
@@ -250,6 +273,17 @@ class _Rounds:
                 partial.rename(folder / name)
             shutil.rmtree(folder / "vectors", ignore_errors=True)
         return Negatives.open(folder / "negatives"), Candidates.open(folder / "candidates")
+
+    def _candidates(self, number: int, index: Index) -> Candidates:
+        data, settings = self.data, self.settings
+        sources = {SOURCE: index, **data.indices}
+        threshold = settings.selection.masking.grade_threshold
+        collection = CandidateCollection(
+            sources, data.queries, data.qrels, depth=settings.depth, grade_threshold=threshold
+        )
+        blocks = collection.blocks
+        with self.progress(f"round {number}: mine", blocks[-1].stop * len(sources), "queries") as advance:
+            return collection.join([collection.collect(rows, advance) for rows in blocks])
 
     def _numbers(self, number: int, mined: tuple[Negatives, Candidates]) -> dict[str, float]:
         negatives = mined[0]

@@ -92,8 +92,12 @@ class DenseRetriever:
         self.shard_size = shard_size
         self.device = device
 
-    def build(self, corpus: Corpus) -> DenseIndex:
+    def build(self, corpus: Corpus, advance: Callable[[int], None] = lambda _: None) -> DenseIndex:
         """Encode a corpus, and build what an approximate engine needs.
+
+        Args:
+            corpus: The documents.
+            advance: Called with the number of documents of each shard that is encoded.
 
         Raises:
             SearchError: The corpus is empty, or the encoder gave something else than vectors.
@@ -103,7 +107,9 @@ class DenseRetriever:
             raise SearchError("a dense index wants a corpus with at least one document")
         folder = Path(tempfile.mkdtemp(prefix="pyrite-")) if self.folder is None else self._folder_of(corpus)
         shared = None if self.folder is None else self.folder / "vectors"
-        embeddings = encode_corpus(self.encoder, corpus, folder, shared=shared, shard_size=self.shard_size)
+        embeddings = encode_corpus(
+            self.encoder, corpus, folder, shared=shared, shard_size=self.shard_size, advance=advance
+        )
         index = DenseIndex(embeddings, self.encoder, name=self.name, device=self.device)
         if self.engine != index.engine:
             index = index.with_engine(self.engine, folder / canonical_hash(self.engine)[:32])
