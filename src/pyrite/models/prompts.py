@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping, Sequence
-from pathlib import Path
+from pathlib import Path, PurePath
 
 from pyrite.models.settings import FewShot, Prompts
 
@@ -33,7 +33,9 @@ def own_prompts(prompts: Mapping[str, str | None]) -> Prompts | None:
 
 
 def family_prompts(name: str) -> Prompts | None:
-    """Return the prompts of a model's family, known by its name, or None.
+    """Return the prompts of a model's family, or None; a family is known by the model's own name.
+
+    Of a path that is the last folder, and the model's in the hub's cache: where a model lies says nothing about it.
 
     E5 (Wang et al., arXiv 2212.03533) wants "query: " and "passage: ". Its instruction-tuned
     variants want a task description instead, which only the user knows.
@@ -43,11 +45,20 @@ def family_prompts(name: str) -> Prompts | None:
         'query: '
         >>> family_prompts("intfloat/multilingual-e5-large-instruct") is None
         True
+        >>> family_prompts("beside-e5/bge-small") is None
+        True
     """
-    lowered = name.lower()
+    lowered = _own_name(name).lower()
     if _E5.search(lowered) and "instruct" not in lowered:
         return Prompts(query="query: ", document="passage: ")
     return None
+
+
+def _own_name(name: str) -> str:
+    parts = PurePath(name).parts
+    if len(parts) > 2 and parts[-2] == "snapshots":
+        return parts[-3]  # models--intfloat--e5-base/snapshots/COMMIT
+    return parts[-1] if parts else ""
 
 
 def instruction_prompts(task: str, examples: Sequence[FewShot] = ()) -> Prompts:

@@ -8,6 +8,7 @@ from pyrite.data import Corpus, Queries
 from pyrite.errors import ModelError
 from pyrite.models.folder import ModelFolder
 from pyrite.models.precision import Arithmetic
+from pyrite.models.prompts import read_prompts
 from pyrite.models.protocols import Encoder
 from pyrite.models.remote_code import code_allowed
 from pyrite.models.settings import EncoderSettings, OpenAISettings, PrecomputedSettings, SentenceTransformerSettings
@@ -68,8 +69,11 @@ def open_encoder(
     if model.type == "sentence-transformers":
         from pyrite.models.sentence_encoder import SentenceEncoder
 
-        # Code lies in the folder only where someone asked for it when the model was brought in.
-        settings = SentenceTransformerSettings(model=str(model.path), trust_remote_code=code_allowed(model.path))
+        # What was decided when the model was brought in stands in the folder: no prompts means none, whatever the path
+        # is called, and code lies there only where someone asked for it.
+        settings = SentenceTransformerSettings(
+            model=str(model.path), prompts=read_prompts(model.path), trust_remote_code=code_allowed(model.path)
+        )
         return SentenceEncoder.load(
             settings, device=device, precision=how.precision, backend=how.backend, batch_size=batch_size
         )

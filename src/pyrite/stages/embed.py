@@ -37,7 +37,7 @@ class EmbedOutputs:
     index: DenseStore
 
 
-@stage("embed", version=2)
+@stage("embed", version=3)
 def embed(settings: EmbedSettings, inputs: EmbedInputs, context: Context) -> EmbedOutputs:
     """Encode a corpus into vectors, shard by shard; texts that the store has vectors of are not encoded again."""
     resources = context.resources
