@@ -13,6 +13,7 @@ from typing import Any, ClassVar, Self
 
 from pyrite.data.fingerprint import fingerprint_tensors
 from pyrite.errors import ModelError, SettingsError
+from pyrite.models.origin import NOTES
 from pyrite.settings import content_hash
 
 __all__ = ["ModelFolder", "find_folder"]
@@ -97,11 +98,11 @@ class ModelFolder:
         """Return a hash of all that the model's vectors depend on.
 
         Weights count by their tensors, other files by their bytes. Prose does not count, nor do the notes on where a
-        model came from and which library versions saved it.
+        model came from, what its adapters were trained on, and which library versions saved it.
         """
         digest = hashlib.sha256()
         for file in self._files():
-            if file.suffix.lower() not in _PROSE:
+            if file.suffix.lower() not in _PROSE and file.name not in NOTES:
                 name = file.relative_to(self.path).as_posix()
                 digest.update(f"{name}\0{_fingerprint_file(file)}\0".encode())
         return digest.hexdigest()

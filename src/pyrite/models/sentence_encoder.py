@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable, Sequence
+from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -16,6 +17,7 @@ from pyrite.models.adapters import merge_adapters
 from pyrite.models.causal_encoder import load_causal_encoder
 from pyrite.models.folder import ModelFolder
 from pyrite.models.int8_linear import quantise_linear_layers
+from pyrite.models.origin import Origin, with_bases
 from pyrite.models.packed_linear import pack_linear_layers
 from pyrite.models.precision import Arithmetic, Backend, EncoderPrecision, Precision, torch_dtype
 from pyrite.models.prompts import family_prompts, own_prompts
@@ -30,7 +32,7 @@ if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
     from torch import Tensor
 
-__all__ = ["SentenceEncoder", "load_sentence_transformer", "save_model"]
+__all__ = ["SentenceEncoder", "hub_origin", "load_sentence_transformer", "save_model"]
 
 _LOG = logging.getLogger(__name__)
 
@@ -197,13 +199,16 @@ def load_sentence_transformer(
     from sentence_transformers import SentenceTransformer
 
     try:
-        model = SentenceTransformer(
-            str(folder or settings.model),
-            device=None if device == "auto" else device,
-            revision=settings.revision,
-            trust_remote_code=settings.trust_remote_code,
-            model_kwargs={"dtype": torch_dtype(precision)},
-        )
+        with nullcontext(settings.model) if folder is None else with_bases(folder) as place:
+            model = SentenceTransformer(
+                str(place),
+                device=None if device == "auto" else device,
+                revision=settings.revision,
+                trust_remote_code=settings.trust_remote_code,
+                model_kwargs={"dtype": torch_dtype(precision)},
+            )
+    except ModelError:
+        raise
     except Exception as error:
         raise ModelError(
             f"{settings.model}: cannot be loaded as a sentence-transformers model ({type(error).__name__}: {error}). "
@@ -280,6 +285,24 @@ def _unit(vectors: Tensor) -> Tensor:
     from torch.nn.functional import normalize
 
     return normalize(vectors.float(), dim=1)
+
+
+def hub_origin(settings: EncoderSettings, model: SentenceTransformer) -> Origin | None:
+    """Return the model of the hub whose weights a loaded one has, as they are there; None where it has others.
+
+    Args:
+        settings: What it was loaded by.
+        model: The model; adapters on the hub are merged in it, so that it has other weights.
+    """
+    if not isinstance(settings, SentenceTransformerSettings | CausalLMSettings):
+        return None
+    if settings.local_folder() is not None or type(model[0]).__name__ != "Transformer":
+        return None
+    from transformers.utils.peft_utils import find_adapter_config_file
+
+    if find_adapter_config_file(settings.model, revision=settings.revision) is not None:
+        return None
+    return Origin(settings.model, _commit(model))
 
 
 def _commit(model: SentenceTransformer) -> str | None:

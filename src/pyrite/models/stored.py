@@ -7,6 +7,7 @@ from pathlib import Path
 from pyrite.data import Corpus, Queries
 from pyrite.errors import ModelError
 from pyrite.models.folder import ModelFolder
+from pyrite.models.origin import note_origin
 from pyrite.models.precision import Arithmetic
 from pyrite.models.prompts import read_prompts
 from pyrite.models.protocols import Encoder
@@ -45,9 +46,12 @@ def bring_encoder(
 
         EndpointEncoder(settings).save(folder)
     else:
-        from pyrite.models.sentence_encoder import load_sentence_transformer, save_model
+        from pyrite.models.sentence_encoder import hub_origin, load_sentence_transformer, save_model
 
-        save_model(load_sentence_transformer(settings), folder)
+        loaded = load_sentence_transformer(settings)
+        save_model(loaded, folder)
+        if (origin := hub_origin(settings, loaded)) is not None:
+            note_origin(folder, origin)
     return ModelFolder(folder, disposable=True)
 
 

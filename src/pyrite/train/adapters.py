@@ -13,6 +13,7 @@ from sentence_transformers import SentenceTransformer
 from pyrite.errors import ModelError
 from pyrite.extras import require
 from pyrite.models.adapters import merge_adapters
+from pyrite.models.origin import ADAPTER_CONFIG, base_of, name_of_base, note_base
 from pyrite.seeds import rng
 from pyrite.train.settings import LoraSettings
 
@@ -185,32 +186,29 @@ def write_merged(model: SentenceTransformer, folder: Path) -> None:
     model.save_pretrained(str(folder), create_model_card=False)
 
 
-def write_adapter(model: SentenceTransformer, folder: Path, base: Path, name: str | None = None) -> None:
+def write_adapter(
+    model: SentenceTransformer, folder: Path, base: Path, name: str | None = None, *, local: bool = False
+) -> None:
     """Write a model's adapters alone, with what leads to its frozen weights.
 
     Args:
         model: The model.
-        folder: What `SentenceTransformer(folder)` will load, as long as the frozen weights are where they were.
+        folder: What `SentenceTransformer(folder)` will load, as long as the frozen weights are where it says.
         base: The folder of the untrained model; where it holds adapters itself, what these belong to.
-        name: What stands for that folder: a name on the hub.
+        name: What stands for the untrained model, a name on the hub or another folder; where None, its name on the hub
+            if it came from there, else its folder.
+        local: Whether it is its folder even so.
     """
     model.save_pretrained(str(folder), create_model_card=False)
-    for config in folder.rglob("adapter_config.json"):
+    note_base(folder, base_of(base))
+    for config in folder.rglob(ADAPTER_CONFIG):
         home = config.parent.relative_to(folder)
         # peft writes a set in the order that it comes in, which differs between two runs.
         targets = sorted(json.loads(config.read_text(encoding="utf-8"))["target_modules"])
-        _change(config, base_model_name_or_path=name or _base_of(base.resolve() / home), target_modules=targets)
+        named = name or name_of_base(base, home, local=local)
+        _change(config, base_model_name_or_path=named, target_modules=targets)
         # An adapter's weights would take the type of the frozen ones otherwise, and 16 bits do not hold them.
         _change(config.parent / "sentence_bert_config.json", model_kwargs={"dtype": "float32"})
-
-
-def _base_of(folder: Path) -> str:
-    """Return what holds the frozen weights of a transformer in a folder: that folder, or what its adapters name."""
-    config = folder / "adapter_config.json"
-    if not config.is_file():
-        return str(folder)
-    named: str = json.loads(config.read_text(encoding="utf-8"))["base_model_name_or_path"]
-    return named
 
 
 def _change(file: Path, **fields: Any) -> None:

@@ -31,6 +31,7 @@ from transformers import PrinterCallback, TrainerCallback, TrainerControl, Train
 from pyrite.errors import ModelError, SettingsError
 from pyrite.models.adapters import is_adapted, merge_adapters
 from pyrite.models.folder import ModelFolder
+from pyrite.models.origin import ADAPTER_CONFIG, with_bases
 from pyrite.models.remote_code import allow_code, code_allowed
 from pyrite.train.adapters import (
     add_adapter,
@@ -97,7 +98,7 @@ def _load(task: TrainingTask, settings: TransformerTrainer) -> SentenceTransform
 
 
 def _has_adapters(model: Path) -> bool:
-    return any(model.rglob("adapter_config.json"))
+    return any(model.rglob(ADAPTER_CONFIG))
 
 
 def _adapted(task: TrainingTask, lora: LoraSettings, seed: int, device: str, dtype: torch.dtype) -> SentenceTransformer:
@@ -134,9 +135,12 @@ def _open(
     """
     trusted = code_allowed(task.model)
     try:
-        model = SentenceTransformer(
-            str(folder), device=device, trust_remote_code=trusted, model_kwargs={"dtype": dtype}
-        )
+        with with_bases(folder) as place:
+            model = SentenceTransformer(
+                str(place), device=device, trust_remote_code=trusted, model_kwargs={"dtype": dtype}
+            )
+    except ModelError:
+        raise
     except Exception as error:
         raise ModelError(f"{folder}: cannot be loaded as a sentence-transformers model: {error}") from error
     if merged:
@@ -344,7 +348,7 @@ def _measure(task: TrainingTask, model: Any, staged: Path) -> float | None:
     folder = task.job.workdir / "dev-model"
     shutil.rmtree(folder, ignore_errors=True)
     if is_adapted(model):
-        write_adapter(model, folder, task.model)
+        write_adapter(model, folder, task.model, local=True)
     else:
         model.save_pretrained(str(folder), create_model_card=False)
     if code_allowed(task.model):

@@ -75,7 +75,8 @@ class LoraSettings(Settings):
     a few megabytes that need the untrained model where it was. From a model that is adapters itself, `merged` trains
     new ones on the whole, and `adapter` goes on with those, which have to be as these settings say."""
     base: str | None = None
-    """Where an exported adapter finds the untrained model: a name on the hub. Its folder where empty."""
+    """Where an exported adapter finds the untrained model: a name on the hub, or a folder. Where empty, the name of the
+    model on the hub that it is, brought in by the stage `model`; else its folder."""
 
 
 class TransformerTrainer(_ContrastiveTrainer):

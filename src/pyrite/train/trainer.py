@@ -8,9 +8,10 @@ from pathlib import Path
 from pyrite.data import TrainingSet
 from pyrite.errors import SettingsError
 from pyrite.models.folder import ModelFolder
+from pyrite.models.origin import told_of_base
 from pyrite.settings import canonical_hash
 from pyrite.train.batches import BatchPlan
-from pyrite.train.card import CardFacts, write_card
+from pyrite.train.card import CardFacts, add_to_card, write_card
 from pyrite.train.card_kinds import dense_retriever
 from pyrite.train.examples import resolve
 from pyrite.train.guide import with_guide
@@ -109,6 +110,8 @@ def train(
         task.trackers.close()
     kind = dense_retriever(prompts)
     write_card(CardFacts(kind, model, model.name, training_set, texts, given, measured=dev is not None), result)
+    if (told := told_of_base(result.folder)) is not None:
+        add_to_card(result.folder, "The model that it belongs to", told)
     return result
 
 

@@ -19,6 +19,7 @@ from torch.nn import functional
 from pyrite.data import TrainingSet
 from pyrite.errors import MissingExtraError, ModelError
 from pyrite.models.folder import ModelFolder
+from pyrite.models.origin import Origin, note_origin
 from pyrite.models.prompts import read_prompts
 from pyrite.models.settings import CausalLMSettings
 from pyrite.models.stored import bring_encoder, open_encoder
@@ -131,6 +132,49 @@ def test_the_identity_of_an_adapter_is_by_content(
     assert ModelFolder.open(folder).fingerprint() == before
     (tmp_path / "moved/tokenizer.json").write_text("{}")
     assert ModelFolder.open(folder).fingerprint() != before
+
+
+def test_an_adapter_of_a_model_of_the_hub_names_that(
+    exported: dict[str, TrainingResult], run: Run, decoder: Path, texts: TrainingTexts, tmp_path: Path
+) -> None:
+    """And is loaded with the folder that it was trained on, while that is there: while it trains, and afterwards."""
+    ModelFolder(decoder).save(tmp_path / "brought")
+    note_origin(tmp_path / "brought", Origin("owner/base", "c0ffee"))
+    seen: list[np.ndarray] = []
+
+    def dev(folder: Path) -> float:
+        seen.append(vectors(folder, texts))
+        return float(len(seen))
+
+    settings = with_lora(export="adapter")
+    first = run("first", settings, model=tmp_path / "brought", dev=dev).folder
+    further = run("further", settings, model=first).folder
+    for folder in (first, further):
+        assert '"base_model_name_or_path": "owner/base"' in (folder / "adapter_config.json").read_text()
+        assert "They belong to `owner/base`" in (folder / "README.md").read_text()
+    expected = vectors(exported["adapter"].folder, texts)
+    assert np.allclose(seen[-1], expected, rtol=0, atol=1e-5)
+    encoder = open_encoder(ModelFolder.open(first), device="cpu")
+    own = [
+        encoder.encode(table.texts(), role) for table, role in ((texts.queries, "query"), (texts.corpus, "document"))
+    ]
+    assert np.allclose(np.concatenate(own), expected, rtol=0, atol=1e-5)
+
+
+def test_an_adapter_without_its_model_says_so(exported: dict[str, TrainingResult], run: Run, tmp_path: Path) -> None:
+    folder = tmp_path / "adapter"
+    ModelFolder(exported["adapter"].folder).save(folder)
+    for name in ("adapter_config.json", "adapter_base.json"):
+        text = json.loads((folder / name).read_text())
+        place = "folder" if name == "adapter_base.json" else "base_model_name_or_path"
+        (folder / name).write_text(json.dumps({**text, place: str(tmp_path / "gone")}))
+    assert "Where that folder is not there" in (folder / "README.md").read_text()
+    said = r"holds adapters of the model in .*gone, which is not there"
+    with pytest.raises(ModelError, match=said):
+        open_encoder(ModelFolder.open(folder), device="cpu")
+    for export in ("merged", "adapter"):
+        with pytest.raises(ModelError, match=said):
+            run(f"on {export}", with_lora(export=export), model=folder)
 
 
 def test_layers_that_are_no_targets_stay_as_they_were(run: Run, decoder: Path) -> None:
