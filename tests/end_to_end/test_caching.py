@@ -18,6 +18,7 @@ from pyrite.testing.models import write_static_model
 
 RUN = ("run", "small.yaml", "--json", "--quiet")
 HYBRID = {
+    "before-training",
     "assemble-hybrid",
     "teach",
     "train-cross",

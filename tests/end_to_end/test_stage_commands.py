@@ -121,6 +121,11 @@ def test_every_stage_has_a_command_that_works_alone(stage: Stage, rescored: dict
     refs = {**refs, "candidates": calibrated["ref"]}
     chosen = select(stage, refs, "filters=[{type: margin, margin: 0.01}]", "sampler={type: uniform, count: 4}")
     training = stage("assemble", qrels=refs["train"], negatives=chosen["negatives"]["ref"])["training_set"]
+    sets = {"sets__chosen": chosen["negatives"]["ref"], "sets__training": training["ref"]}
+    judged = stage(
+        "score", "judge=dense", candidates=refs["candidates"], model=refs["model"], qrels=refs["train"], **sets, **texts
+    )
+    assert judged["page"]["summary"] == {"rank_by": "judged_hardness", "sets": ["chosen", "training"]}
     trained = stage(
         "train",
         "trainer={type: static, epochs: 1, batch_size: 2, learning_rate: 0.1}",

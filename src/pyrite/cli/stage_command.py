@@ -3,22 +3,16 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 from pyrite.cli.options import Inputs, Options, ResourceOptions, RunFiles, Sets
-from pyrite.cli.pipelines import execute
 from pyrite.cli.replies import Reply
+from pyrite.cli.score_command import score_command
+from pyrite.cli.stage_run import body_of, carry_out, inputs_of
 from pyrite.errors import SettingsError
-from pyrite.pipeline.definition import define_pipeline
-from pyrite.pipeline.document import Document, read_document
-from pyrite.pipeline.overrides import assign, parse_assignment
-from pyrite.pipeline.plan import PlannedStep, build_plan
-from pyrite.pipeline.runs import FinishedRun, Runs
-from pyrite.pipeline.store import Store
+from pyrite.pipeline.overrides import assign
 from pyrite.settings import Json
-from pyrite.stages import CATALOG
 
 __all__ = ["stage_command"]
 
@@ -46,10 +40,11 @@ def stage_command(kind: str) -> Callable[..., Reply]:
             options: Common options.
             resources: Resources.
         """
-        body = _body(kind, settings, set_, _inputs(input_, options.open_runs()))
-        return _carry_out({kind: body}, kind, options, resources)
+        body = body_of(kind, settings, set_, inputs_of(input_, options.open_runs()))
+        return carry_out({kind: body}, kind, options, resources).reply(options.json)
 
-    return _mine_command if kind == "mine" else command
+    own: dict[str, Callable[..., Reply]] = {"mine": _mine_command, "score": score_command}
+    return own.get(kind, command)
 
 
 def _mine_command(
@@ -71,7 +66,7 @@ def _mine_command(
         options: Common options.
         resources: Resources.
     """
-    inputs = _inputs(input_, options.open_runs())
+    inputs = inputs_of(input_, options.open_runs())
     steps: dict[str, Json] = {}
     named = inputs.get("runs")
     taken = set(named) if isinstance(named, dict) else set()
@@ -81,9 +76,11 @@ def _mine_command(
             raise SettingsError(f"--run {text!r}: there is a run {name!r} already; give it a name, NAME=FILE")
         taken.add(name)
         step = f"load-run-{len(steps) + 1}"
-        steps[step] = _body("load-run", None, (f"file={json.dumps(file)}",), {})
+        steps[step] = body_of("load-run", None, (f"file={json.dumps(file)}",), {})
         assign(inputs, ["runs", name], f"{step}.run", f"--run {text}")
-    return _carry_out({**steps, "mine": _body("mine", settings, set_, inputs)}, "mine", options, resources)
+    return carry_out({**steps, "mine": body_of("mine", settings, set_, inputs)}, "mine", options, resources).reply(
+        options.json
+    )
 
 
 def _named_file(text: str) -> tuple[str, str]:
@@ -94,73 +91,3 @@ def _named_file(text: str) -> tuple[str, str]:
     if not name or not file:
         raise SettingsError(f"--run {text!r}: wants FILE or NAME=FILE, such as elastic=elastic.run")
     return name, file
-
-
-def _body(kind: str, settings: Path | None, assignments: Sequence[str], inputs: dict[str, Json]) -> Json:
-    return {"stage": kind, "settings": _settings(settings, assignments), "inputs": inputs}
-
-
-def _carry_out(steps: dict[str, Json], kind: str, options: Options, resources: ResourceOptions) -> Reply:
-    document = Document.of({"name": kind, "steps": steps}, f"pyrite {kind}")
-    plan = build_plan(define_pipeline(document, CATALOG), options.open_store())
-    return _reply(execute(plan, options, resources), plan.steps[kind], options)
-
-
-def _settings(file: Path | None, assignments: Sequence[str]) -> dict[str, Json]:
-    settings: dict[str, Json] = {}
-    if file is not None:
-        document = read_document(file)
-        document.faults.raise_any()
-        if not isinstance(document.data, dict):
-            raise SettingsError(f"{file}: wants a mapping from names of settings to values")
-        settings |= document.data
-    for text in assignments:
-        path, value = parse_assignment(text)
-        assign(settings, path.split("."), value, path)
-    return settings
-
-
-def _inputs(assignments: Sequence[str], runs: Runs) -> dict[str, Json]:
-    inputs: dict[str, Any] = {}
-    given = set()
-    for text in assignments:
-        name, equals, reference = text.partition("=")
-        if not equals or not name or not reference:
-            raise SettingsError(f"--input {text!r}: wants NAME=REF, such as corpus=latest:data.corpus")
-        if name in given:
-            raise SettingsError(f"--input {text!r}: {name} is given twice; give each once, NAME.KEY=REF for many")
-        given.add(name)
-        located = str(runs.locate(reference)) if ":" in reference else reference
-        assign(inputs, name.split(".", 1), located, f"--input {name}")
-    return inputs
-
-
-def _reply(finished: FinishedRun, planned: PlannedStep, options: Options) -> Reply:
-    outputs = _describe_outputs(options.open_store(), planned)
-    result = finished.result.steps[-1]
-    lines = [f"{planned.kind}: {result.status}, {result.seconds:.1f} s"]
-    for name, output in outputs.items():
-        facts = ", ".join(f"{key}={value}" for key, value in output["summary"].items())
-        lines += ["", f"{name}  {output['ref']}", f"  {facts}", f"  {output['folder']}"]
-    data = {
-        "run": str(finished.folder.resolve()),
-        "key": planned.key,
-        "status": result.status,
-        "seconds": result.seconds,
-        "outputs": outputs,
-    }
-    return Reply("\n".join(lines), data, options.json)
-
-
-def _describe_outputs(store: Store, planned: PlannedStep) -> Mapping[str, dict[str, Any]]:
-    entry = store.resolve(f"{planned.kind}/{planned.key}")
-    return {
-        name: {
-            "ref": str(planned.output(name)),
-            "kind": record.kind,
-            "fingerprint": record.fingerprint,
-            "summary": record.summary,
-            "folder": str(entry.output(name).resolve()),
-        }
-        for name, record in entry.manifest.outputs.items()
-    }

@@ -9,6 +9,7 @@ from typing import Annotated, Any
 from cyclopts import Group, Parameter
 
 from pyrite.cli.options import Answers, Qrels, Sets, Switch, TextFiles
+from pyrite.cli.page_files import check_page, write_page
 from pyrite.cli.replies import Reply
 from pyrite.data.formats.conversion import Conversion, convert_file
 from pyrite.data.formats.judgements import read_judgements
@@ -143,7 +144,7 @@ def audit(
         texts: What the file does not say.
         options: How to answer.
     """
-    _check_page(settings.report)
+    check_page(settings.report)
     judged = {name: read_judgements(path) for name, path in map(_split_file, qrels)}
     scorer = None
     if settings.scorer is not None:
@@ -165,26 +166,10 @@ def audit(
     )
     text = audit_text(report)
     if settings.report is not None:
-        _write_page(settings.report, render_audit(report))
+        write_page(settings.report, render_audit(report))
         text += f"\n\nreport: {settings.report}"
     failed = settings.strict and report.severities().get("error", 0) > 0
     return Reply(text, report.as_dict(), options.json, code=int(failed))
-
-
-def _check_page(path: Path | None) -> None:
-    """Refuse a page that cannot be written before the work that it would waste."""
-    if path is not None and not path.parent.is_dir():
-        raise SettingsError(f"--report: no such folder: {path.parent}; make it first")
-
-
-def _write_page(path: Path, page: str) -> None:
-    """Write a page whole or not at all: a disk that is full leaves an older one as it was."""
-    partial = path.with_name(f"{path.name}.partial")
-    try:
-        partial.write_text(page, encoding="utf-8")
-        partial.replace(path)
-    finally:
-        partial.unlink(missing_ok=True)
 
 
 def _split_file(text: str) -> tuple[str, Path]:

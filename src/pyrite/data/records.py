@@ -16,6 +16,8 @@ __all__ = [
     "QueryScore",
     "Removal",
     "ScoredDoc",
+    "SetRank",
+    "SetScore",
     "TrainingGroup",
     "Verdict",
 ]
@@ -244,6 +246,52 @@ class Comparison:
     low: float
     high: float
     p: float
+    queries: int
+
+
+@dataclass(frozen=True, slots=True)
+class SetScore:
+    """What one set of negatives has for one query by one measure.
+
+    Attributes:
+        set_name: The set.
+        query_id: The query.
+        measure: The measure, such as "eci_sem" or "hardness".
+        value: Its value.
+    """
+
+    set_name: str
+    query_id: str
+    measure: str
+    value: float
+
+
+@dataclass(frozen=True, slots=True)
+class SetRank:
+    """One set of negatives among others by one measure, on the queries that all of them have.
+
+    Attributes:
+        set_name: The set.
+        measure: The measure.
+        rank: From 1, the highest value first; None where the set has no value.
+        value: The mean over the queries; None where none has a value.
+        low: Lower end of its bootstrap interval.
+        high: Upper end.
+        behind: The first set's value minus this one's.
+        behind_low: Lower end of the paired bootstrap interval of that.
+        behind_high: Upper end.
+        queries: How many queries have a value.
+    """
+
+    set_name: str
+    measure: str
+    rank: int | None
+    value: float | None
+    low: float | None
+    high: float | None
+    behind: float | None
+    behind_low: float | None
+    behind_high: float | None
     queries: int
 
 

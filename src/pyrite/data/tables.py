@@ -19,6 +19,8 @@ from pyrite.data.records import (
     QueryScore,
     Removal,
     ScoredDoc,
+    SetRank,
+    SetScore,
     TrainingGroup,
     Verdict,
 )
@@ -37,6 +39,8 @@ __all__ = [
     "Removals",
     "Run",
     "ScoreKind",
+    "SetRanking",
+    "SetScores",
     "TrainingLog",
     "TrainingSet",
     "Verdicts",
@@ -311,6 +315,30 @@ class Comparisons(Table[Comparison]):
         ("low", _F),
         ("high", _F),
         ("p", _F),
+        ("queries", _I),
+    )
+
+
+class SetScores(Table[SetScore]):
+    """What sets of negatives have for each query, measure by measure; no row where there is nothing to measure.
+
+    Its metadata name the scoring encoder, the judge if there was one, and the settings.
+    """
+
+    kind, row, key = "set_scores", SetScore, ("set_name", "query_id", "measure")
+    repeated = key
+    schema = _schema(("set_name", _S), ("query_id", _S), ("measure", _S), ("value", _F))
+
+
+class SetRanking(Table[SetRank]):
+    """Sets of negatives in the order of each measure. The metadata are those of the scores."""
+
+    kind, row, key = "set_ranking", SetRank, ("set_name", "measure")
+    schema = _schema(
+        ("set_name", _S),
+        ("measure", _S),
+        ("rank", _I, True),
+        *((name, _F, True) for name in ("value", "low", "high", "behind", "behind_low", "behind_high")),
         ("queries", _I),
     )
 

@@ -9,13 +9,14 @@ from pyrite.metrics.duplicates import (
     resembles_any,
 )
 from pyrite.metrics.ranking import DEFAULT_MEASURES, canonical_measure, measure_run, short_name
-from pyrite.metrics.significance import bootstrap_interval, randomisation_test
+from pyrite.metrics.significance import bootstrap_interval, bootstrap_means, randomisation_test
 
 __all__ = [
     "DEFAULT_MEASURES",
     "NearPairs",
     "Resemblance",
     "bootstrap_interval",
+    "bootstrap_means",
     "canonical_measure",
     "measure_run",
     "near_duplicate_pairs",

@@ -55,6 +55,13 @@ class TermSets:
         sizes = np.bincount(texts, minlength=len(offsets) - 1)
         return cls(terms.astype(np.int32), np.concatenate([[0], np.cumsum(sizes)]))
 
+    def take(self, rows: np.ndarray) -> TermSets:
+        """Return the sets of some texts, in this order."""
+        sizes = np.diff(self.starts)[rows]
+        starts = np.concatenate([[0], np.cumsum(sizes)])
+        places = np.arange(starts[-1]) + np.repeat(self.starts[rows] - starts[:-1], sizes)
+        return TermSets(self.terms[places], starts)
+
     def __len__(self) -> int:
         return len(self.starts) - 1
 
@@ -67,18 +74,26 @@ class Terms:
         queries: Of each query.
         documents: Of each document.
         count: How many different terms there are.
+        given_weights: The weight of each term, shape (count,); None to count them in the documents.
     """
 
     queries: TermSets
     documents: TermSets
     count: int
+    given_weights: np.ndarray | None = None
 
     @cached_property
     def weights(self) -> np.ndarray:
         """The inverse document frequency of each term, from 0: float64, shape (count,)."""
+        if self.given_weights is not None:
+            return self.given_weights
         holding = np.bincount(self.documents.terms, minlength=self.count)
         weights: np.ndarray = np.log1p((len(self.documents) - holding + 0.5) / (holding + 0.5))
         return weights
+
+    def of_documents(self, rows: np.ndarray) -> Terms:
+        """Return these terms, with their weights, and some of the documents in this order."""
+        return Terms(self.queries, self.documents.take(rows), self.count, self.weights)
 
     @cached_property
     def matrices(self) -> tuple[Any, Any]:

@@ -14,7 +14,7 @@ import numpy.typing as npt
 from pyrite.errors import DataError, SettingsError
 from pyrite.seeds import rng
 
-__all__ = ["bootstrap_interval", "randomisation_test"]
+__all__ = ["bootstrap_interval", "bootstrap_means", "randomisation_test"]
 
 _EXACT_UP_TO = 12
 _BLOCK = 1 << 20
@@ -111,6 +111,52 @@ def bootstrap_interval(
     tail = (1 - level) / 2
     low, high = np.quantile(_in_blocks(draw, rounds, differences.size), [tail, 1 - tail])
     return float(low), float(high)
+
+
+def bootstrap_means(values: npt.ArrayLike, *, rounds: int = 2000, seed: int = 0) -> np.ndarray:
+    """Return the means of several systems over the same drawn queries, draw by draw.
+
+    Queries are drawn with replacement, as many as there are, and the same for all systems, so that the draws of two
+    systems can be subtracted. Intervals are quantiles over the draws.
+
+    Source: as `bootstrap_interval`.
+
+    Args:
+        values: A row for each system, a column for each query; nan where there is no value, which is then left out of
+            the mean. Shape (systems, queries).
+        rounds: How many samples are drawn; at least 1.
+        seed: The seed of the draw.
+
+    Returns:
+        shape (rounds, systems); nan where a draw holds no query with a value.
+
+    Raises:
+        DataError: The shape is another, or there are no queries.
+        SettingsError: `rounds` is below 1.
+
+    Example:
+        >>> bootstrap_means([[1.0, 1.0], [2.0, float("nan")]], rounds=3)[:, 0].tolist()
+        [1.0, 1.0, 1.0]
+    """
+    rows = np.asarray(values, np.float64)
+    if rows.ndim != 2 or rows.shape[1] == 0:
+        raise DataError(f"values are of the shape {rows.shape}; wants (systems, queries) with at least one query")
+    if rounds < 1:
+        raise SettingsError(f"rounds is at least 1, not {rounds}")
+    there = ~np.isnan(rows)
+    columns = np.concatenate([np.where(there, rows, 0.0), there]).T
+    generator, size = rng(seed, "bootstrap"), rows.shape[1]
+
+    def draw(count: int) -> np.ndarray:
+        chosen = generator.integers(0, size, (count, size)) + size * np.arange(count)[:, None]
+        times = np.bincount(chosen.ravel(), minlength=count * size).reshape(count, size)
+        sums: np.ndarray = times @ columns
+        return sums
+
+    sums = _in_blocks(draw, rounds, size)
+    totals, counts = sums[:, : len(rows)], sums[:, len(rows) :]
+    means: np.ndarray = np.divide(totals, counts, out=np.full(totals.shape, np.nan), where=counts > 0)
+    return means
 
 
 def _differences(a: npt.ArrayLike, b: npt.ArrayLike, rounds: int) -> np.ndarray:

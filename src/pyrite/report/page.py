@@ -16,7 +16,6 @@ from pyrite.settings import Json, canonical_hash
 
 __all__ = ["ReportPage", "render_report", "write_report"]
 
-_HTML, _SUMMARY = "report.html", "summary.json"
 _TIME = re.compile(r"<time\b.*?</time>", re.DOTALL)
 
 
@@ -25,10 +24,12 @@ class ReportPage:
 
     Attributes:
         html: The page. It loads nothing from anywhere.
-        content: Its numbers, as `summary.json` gives them.
+        content: Its numbers, as the JSON file beside it gives them.
     """
 
     kind: ClassVar[str] = "report_page"
+    files: ClassVar[tuple[str, str]] = ("report.html", "summary.json")
+    """The names of the page and of its numbers."""
 
     def __init__(self, html: str, content: dict[str, Json]) -> None:
         self.html = html
@@ -41,25 +42,27 @@ class ReportPage:
         Raises:
             DataError: There is none, its page is no UTF-8, or its summary is no JSON object.
         """
-        for name in (_HTML, _SUMMARY):
+        page, numbers = cls.files
+        for name in cls.files:
             if not (folder / name).is_file():
                 raise DataError(f"{folder}: holds no report ({name} is missing)")
         try:
             # As bytes: reading as text would turn the "\r\n" of a quoted document into "\n".
-            html = (folder / _HTML).read_bytes().decode()
-            content = json.loads((folder / _SUMMARY).read_bytes())
+            html = (folder / page).read_bytes().decode()
+            content = json.loads((folder / numbers).read_bytes())
         except ValueError as error:
             raise DataError(f"{folder}: the report is damaged: {error}") from error
         if not isinstance(content, dict):
-            raise DataError(f"{folder / _SUMMARY}: wants an object, holds a {type(content).__name__}")
+            raise DataError(f"{folder / numbers}: wants an object, holds a {type(content).__name__}")
         return cls(html, content)
 
     def save(self, folder: Path) -> None:
-        """Write `report.html` and `summary.json` into a folder."""
+        """Write the page and its numbers into a folder."""
+        page, numbers = self.files
         folder.mkdir(parents=True, exist_ok=True)
         summary = json.dumps(self.content, indent=2, ensure_ascii=False) + "\n"
-        (folder / _SUMMARY).write_bytes(summary.encode())
-        (folder / _HTML).write_bytes(self.html.encode())
+        (folder / numbers).write_bytes(summary.encode())
+        (folder / page).write_bytes(self.html.encode())
 
     def fingerprint(self) -> str:
         """Return a hash of the numbers and of the page, without the times that the page gives.

@@ -18,7 +18,17 @@ import numpy as np
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-__all__ = ["LINE_STYLES", "SERIES", "ScoreGroup", "curve_plot", "difference_plot", "interval_plot", "score_plot"]
+__all__ = [
+    "LINE_STYLES",
+    "SERIES",
+    "Point",
+    "ScoreGroup",
+    "curve_plot",
+    "difference_plot",
+    "interval_plot",
+    "point_plot",
+    "score_plot",
+]
 
 SERIES = 6
 """How many colours the style sheet has for lines, `--series-0` and up."""
@@ -70,6 +80,23 @@ class ScoreGroup:
 
     role: str
     values: np.ndarray
+
+
+@dataclass(frozen=True, slots=True)
+class Point:
+    """Two numbers of one thing, each with an interval.
+
+    Attributes:
+        label: What stands beside the dot.
+        x: (lower end, value, upper end).
+        y: Likewise.
+        marked: Whether it has the colour of the one that counts.
+    """
+
+    label: str
+    x: tuple[float, float, float]
+    y: tuple[float, float, float]
+    marked: bool = False
 
 
 def score_plot(name: str, description: str, groups: Sequence[ScoreGroup], scorer: str) -> str:
@@ -168,6 +195,35 @@ def difference_plot(name: str, description: str, differences: np.ndarray) -> str
         axes.locator_params(axis="y", nbins=5)
 
     return _svg(name, description, draw, size=(5.6, 2.2))
+
+
+def point_plot(name: str, description: str, points: Sequence[Point], axes_names: tuple[str, str]) -> str:
+    """Draw things by two numbers, with an interval along each axis.
+
+    Args:
+        name: Unique on the page.
+        description: What a reader who cannot see the plot is told.
+        points: At least one.
+        axes_names: What stands along the x and the y axis.
+
+    Returns:
+        An `<svg>` element.
+    """
+
+    def draw(axes: Axes) -> None:
+        for point in points:
+            colour = _COLOURS["series-1" if point.marked else "series-0"]
+            (left, x, right), (bottom, y, top) = point.x, point.y
+            axes.plot([left, right], [y, y], color=colour, linewidth=0.8, alpha=0.6)
+            axes.plot([x, x], [bottom, top], color=colour, linewidth=0.8, alpha=0.6)
+            axes.plot([x], [y], color=colour, marker="o", markersize=4.5, linestyle="none")
+            axes.annotate(point.label, (x, y), xytext=(4, 4), textcoords="offset points", color=_COLOURS["ink"])
+        axes.set_xlabel(axes_names[0])
+        axes.set_ylabel(axes_names[1])
+        axes.margins(0.08)
+        axes.locator_params(nbins=5)
+
+    return _svg(name, description, draw, size=(5.6, 3.6))
 
 
 def interval_plot(low: float, value: float, high: float, reach: float) -> str:

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from pyrite.errors import DataError, SettingsError
-from pyrite.metrics import bootstrap_interval, randomisation_test, significance
+from pyrite.metrics import bootstrap_interval, bootstrap_means, randomisation_test, significance
 
 
 def test_all_signs_are_counted_for_few_queries() -> None:
@@ -102,3 +102,26 @@ def test_bad_input_is_refused(test: object) -> None:
 def test_a_level_is_a_share(level: float) -> None:
     with pytest.raises(SettingsError, match="level is above 0 and below 1"):
         bootstrap_interval([1.0], [0.0], level=level)
+
+
+def test_means_of_systems_are_drawn_over_the_same_queries() -> None:
+    values = np.random.default_rng(0).random(50)
+    draws = bootstrap_means([values, values + 0.25], rounds=400)
+    np.testing.assert_allclose(draws[:, 1] - draws[:, 0], 0.25)
+    low, high = bootstrap_interval(values, np.zeros(50), rounds=20_000)
+    np.testing.assert_allclose(np.quantile(draws[:, 0], [0.025, 0.975]), [low, high], atol=0.02)
+
+
+def test_means_leave_out_what_is_not_there() -> None:
+    """Three queries, one without a value: a draw has it 0 to 3 times, and then 3 to 0 of the others."""
+    draws = bootstrap_means([[0.0, 1.0, float("nan")]], rounds=2000)[:, 0]
+    assert set(np.round(draws[~np.isnan(draws)], 6)) == {0.0, 0.333333, 0.5, 0.666667, 1.0}
+    assert abs(np.isnan(draws).mean() - 1 / 27) < 0.02
+
+
+@pytest.mark.parametrize("values", [[], [[]], [1.0]])
+def test_means_want_systems_and_queries(values: list[object]) -> None:
+    with pytest.raises(DataError, match=r"wants \(systems, queries\)"):
+        bootstrap_means(values)
+    with pytest.raises(SettingsError, match="rounds is at least 1"):
+        bootstrap_means([[1.0]], rounds=0)

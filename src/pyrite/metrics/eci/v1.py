@@ -27,7 +27,7 @@ from pyrite.errors import DataError
 from pyrite.metrics.groups import Groups, PositiveChoice, Similarities, Units, segments
 from pyrite.settings import Settings
 
-__all__ = ["EciV1", "EciV1Values", "eci_v1"]
+__all__ = ["EciV1", "EciV1Values", "eci_v1", "harmonic_mean"]
 
 
 class EciV1(Settings):
@@ -83,7 +83,7 @@ class EciV1Values:
             return float(values.mean()) if len(values) else float("nan")
         columns = [self.capacity, self.hardness, self.safety]
         capacity, hardness, safety = (_mean(column if rows is None else column[rows]) for column in columns)
-        return float(capacity * _harmonic_mean(np.array([hardness]), np.array([safety]))[0])
+        return float(capacity * harmonic_mean(np.array([hardness]), np.array([safety]))[0])
 
     def unsafe_share(self) -> float:
         """Return the share of queries with safety 0, of those with negatives; nan where none has any."""
@@ -152,14 +152,19 @@ def _hardness(clipped: np.ndarray, units: Units, settings: EciV1) -> np.ndarray:
 def _values(groups: Groups, units: Units, hardness: np.ndarray, safety: np.ndarray, settings: EciV1) -> EciV1Values:
     """Average the units of each query, and put the components together."""
     capacity = np.log1p(groups.sizes())
-    efficiency = _harmonic_mean(hardness, safety)
+    efficiency = harmonic_mean(hardness, safety)
     hardness, safety, efficiency = (units.per_query(part) for part in (hardness, safety, efficiency))
     values = np.where(groups.sizes() > 0, capacity * efficiency, 0.0)
     return EciV1Values(settings, capacity, hardness, safety, efficiency, values)
 
 
-def _harmonic_mean(one: np.ndarray, other: np.ndarray) -> np.ndarray:
-    """Return 2 a b / (a + b), and 0 where both are 0: for numbers from 0, shape (n,); nan stays nan."""
+def harmonic_mean(one: np.ndarray, other: np.ndarray) -> np.ndarray:
+    """Return 2 a b / (a + b), and 0 where both are 0, of numbers from 0 in arrays of one shape; nan stays nan.
+
+    Example:
+        >>> harmonic_mean(np.array([0.5, 0.0]), np.array([0.25, 0.0])).round(4).tolist()
+        [0.3333, 0.0]
+    """
     total = one + other
     blank = np.where(np.isnan(total), np.nan, 0.0)
     means: np.ndarray = np.divide(2 * one * other, total, out=blank, where=total > 0)

@@ -13,7 +13,7 @@ from pyrite.models.scorers import load_scorer
 from pyrite.recipes.audit.false_negatives import EncoderScorer
 from pyrite.settings import Json, Settings, parse_settings
 
-__all__ = ["load_judge"]
+__all__ = ["is_cross_encoder", "load_judge"]
 
 _HEAD = "ForSequenceClassification"
 
@@ -39,14 +39,15 @@ def load_judge(given: str | Mapping[str, Json], device: str = "auto") -> PairSco
     """
     if not isinstance(given, str):
         return load_scorer(parse_settings(_Judge, {"scorer": given}, "--scorer").scorer, device)
-    if _is_cross_encoder(find_folder(given)):
+    if is_cross_encoder(find_folder(given)):
         return load_scorer(CrossEncoderSettings(model=given), device)
     from pyrite.models.sentence_encoder import SentenceEncoder
 
     return EncoderScorer(SentenceEncoder.load(given, device=device))
 
 
-def _is_cross_encoder(folder: Path | None) -> bool:
+def is_cross_encoder(folder: Path | None) -> bool:
+    """Say whether a folder holds a cross-encoder, as its configuration has it; None, a name on the hub, does not."""
     config = None if folder is None else folder / "config.json"
     if config is None or not config.is_file():
         return False

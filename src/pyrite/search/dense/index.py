@@ -170,6 +170,17 @@ class DenseIndex:
         """The documents, in the order of the embeddings."""
         return self.embeddings.doc_ids
 
+    @property
+    def encoder(self) -> Encoder:
+        """What encodes queries.
+
+        Raises:
+            SearchError: The index was opened and not yet given one.
+        """
+        if self._encoder is None:
+            raise SearchError(f"the index {self.name!r} was opened without its encoder; call attach(encoder)")
+        return self._encoder
+
     def attach(self, encoder: Encoder) -> None:
         """Give an opened index its encoder.
 
@@ -319,12 +330,9 @@ class DenseIndex:
 
     def _encode(self, queries: Queries) -> np.ndarray:
         """Encode in the order of the ids, so that batches do not depend on the order of the rows."""
-        if self._encoder is None:
-            raise SearchError(f"the index {self.name!r} was opened without its encoder; call attach(encoder)")
+        encoder = self.encoder
         ids, texts = queries.ids(), queries.texts()
         order = np.argsort(np.array(ids, dtype=object), kind="stable")
-        vectors = np.empty((len(texts), self._encoder.dimension), dtype=np.float32)
-        vectors[order] = checked_vectors(
-            self._encoder, [texts[row] for row in order], "query", [ids[row] for row in order]
-        )
+        vectors = np.empty((len(texts), encoder.dimension), dtype=np.float32)
+        vectors[order] = checked_vectors(encoder, [texts[row] for row in order], "query", [ids[row] for row in order])
         return vectors
