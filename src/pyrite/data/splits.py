@@ -96,7 +96,7 @@ def draw_documents(corpus: Corpus, judged: Iterable[Qrels], number: int, seed: i
         seed: Decides which. The order of the rows does not.
 
     Example:
-        >>> corpus = Corpus.from_columns(id=["a", "b", "c"], title=[""] * 3, text=["x", "y", "z"])
+        >>> corpus = Corpus.from_columns(doc_id=["a", "b", "c"], title=[""] * 3, text=["x", "y", "z"])
         >>> qrels = Qrels.from_columns(query_id=["q"], doc_id=["c"], grade=[1], source=["human"])
         >>> len(draw_documents(corpus, [qrels], 2, seed=0))
         2

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,7 +21,7 @@ from pyrite.settings import Json
 if TYPE_CHECKING:
     import torch
 
-__all__ = ["YesNoScorer", "load_causal_model", "log_odds", "next_token_logits"]
+__all__ = ["YesNoScorer", "load_causal_model", "log_odds", "next_token_inputs", "next_token_logits"]
 
 BATCH_TOKENS = 8192
 """Tokens in one batch, padding included."""
@@ -112,7 +112,8 @@ class YesNoScorer:
             import torch
 
             with torch.inference_mode():
-                logits = next_token_logits(network, tokens, rows, self._question.pad).to("cpu", dtype=torch.float64)
+                inputs = next_token_inputs(network, tokens, rows, self._question.pad)
+                logits = next_token_logits(network, inputs).to("cpu", dtype=torch.float64)
                 scores: np.ndarray = log_odds(logits, self._question).numpy()
             return scores
 
@@ -133,8 +134,8 @@ class YesNoScorer:
         }
 
 
-def next_token_logits(network: Any, tokens: Tokens, rows: np.ndarray, pad: int) -> torch.Tensor:
-    """Return the logits of the token that follows each of some texts: shape (len(rows), vocabulary).
+def next_token_inputs(network: Any, tokens: Tokens, rows: np.ndarray, pad: int) -> dict[str, torch.Tensor]:
+    """Return some texts as `next_token_logits` takes them, on the network's device.
 
     Args:
         network: A Hugging Face model for causal language modelling.
@@ -149,7 +150,17 @@ def next_token_logits(network: Any, tokens: Tokens, rows: np.ndarray, pad: int) 
     tensors = {name: torch.from_numpy(value).to(network.device) for name, value in matrices.items()}
     if _takes_positions(network):
         tensors["position_ids"] = (tensors["attention_mask"].cumsum(-1) - 1).clamp(min=0)
-    logits: torch.Tensor = network(**tensors, logits_to_keep=1, use_cache=False).logits[:, -1]
+    return tensors
+
+
+def next_token_logits(network: Any, inputs: Mapping[str, torch.Tensor]) -> torch.Tensor:
+    """Return the logits of the token that follows each text: shape (texts, vocabulary).
+
+    Args:
+        network: A Hugging Face model for causal language modelling.
+        inputs: Of `next_token_inputs`.
+    """
+    logits: torch.Tensor = network(**inputs, logits_to_keep=1, use_cache=False).logits[:, -1]
     return logits
 
 

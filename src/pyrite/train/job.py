@@ -42,7 +42,7 @@ class TrainingJob:
         checkpoint_steps: Steps between two checkpoints; there is one at the end of each epoch as well.
         mini_batch_tokens: Tokens, padding included, that a transformer takes at once. A batch with more goes through it
             twice, in mini-batches, and needs the memory of one of them. None takes a batch at once. The result is the
-            same up to rounding, and up to which units dropout draws. Rerankers take a batch at once.
+            same up to rounding, and up to which units dropout draws.
         trackers: Where to send what the log says, and the speed and the memory: names that transformers' `report_to`
             takes.
         trackers_folder: Where trackers write; inside it, a training has a folder of its own, which a later call goes on

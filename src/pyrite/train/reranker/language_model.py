@@ -6,16 +6,20 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from pyrite.errors import ModelError
 from pyrite.models.question import Frame, Question, single_tokens
 from pyrite.models.scorer_settings import YesNoSettings
-from pyrite.models.token_batches import Tokens
-from pyrite.models.yes_no import load_causal_model, log_odds, next_token_logits
+from pyrite.models.token_batches import Tokens, cut_batches
+from pyrite.models.yes_no import load_causal_model, log_odds, next_token_inputs, next_token_logits
 from pyrite.train.reranker.networks import forget_last_call, merged_copy
 from pyrite.train.settings import LoraSettings
 
 if TYPE_CHECKING:
     import torch
+
+    from pyrite.train.mini_batches import Features
 
 __all__ = ["LETTERS", "LIST_QUESTION", "LanguageModelNetwork"]
 
@@ -68,32 +72,56 @@ class LanguageModelNetwork:
         module: torch.nn.Module = self._network
         return module
 
-    def logits(self, pairs: Sequence[tuple[str, str]]) -> torch.Tensor:
-        """Return the log-odds of yes for each pair; see `ScoringNetwork`."""
-        return log_odds(self._next(self._question.tokens(pairs)), self._question)
+    def inputs(self, pairs: Sequence[tuple[str, str]], tokens: int | None) -> tuple[list[Features], np.ndarray]:
+        """Return the question on each pair as the network takes it; see `ScoringNetwork`."""
+        return self._cut(self._question.tokens(pairs), tokens)
 
-    def choices(self, queries: Sequence[str], lists: Sequence[Sequence[str]], template: str | None) -> torch.Tensor:
-        """Return how much the model is for each document of a list to be the answer.
+    def logits(self, part: Features) -> torch.Tensor:
+        """Return the log-odds of yes for each row of a mini-batch; see `ScoringNetwork`."""
+        return log_odds(next_token_logits(self._network, part).float(), self._question)
 
-        It is the logarithm of the summed exponentials of the next token's logits, over the forms of a letter that are
-        one token. Documents share the room that the question leaves them evenly.
+    def list_inputs(
+        self, queries: Sequence[str], lists: Sequence[Sequence[str]], template: str | None, tokens: int | None
+    ) -> tuple[list[Features], np.ndarray]:
+        """Return the question on each list as the network takes it.
+
+        Documents share the room that the question leaves them evenly.
 
         Args:
             queries: B query texts.
-            lists: For each query the texts of its documents, N at most, from 1 to the number of letters.
+            lists: For each query the texts of its documents, from 1 to the number of letters.
             template: The question, with `{query}` and `{documents}` in it; Pyrite's own where None.
+            tokens: Tokens of a mini-batch, padding included; None for one mini-batch in the order of the queries.
 
         Returns:
-            Shape (B, N); where a list has fewer than N documents the number means nothing.
+            Mini-batches of lists of like length, the longest first, and the list of each of their rows: shape (B,).
 
         Raises:
-            ModelError: A letter is no single token of this model, or a query leaves no room for documents.
+            ModelError: A query leaves no room for documents.
+        """
+        frame = self._question.of_list(template or LIST_QUESTION)
+        return self._cut(self._question.encode(self._list_texts(frame, queries, lists)), tokens)
+
+    def choices(self, part: Features, number: int) -> torch.Tensor:
+        """Return how much the model is for each document of a list to be the answer.
+
+        It is the logarithm of the summed exponentials of the next token's logits, over the forms of a letter that are
+        one token.
+
+        Args:
+            part: A mini-batch of `list_inputs`.
+            number: The most documents N of a list of the batch, from 1 to the number of letters.
+
+        Returns:
+            Shape (rows, N); where a list has fewer than N documents the number means nothing.
+
+        Raises:
+            ModelError: A letter is no single token of this model.
         """
         import torch
 
-        letters = self._letters(max(map(len, lists)))
-        frame = self._question.of_list(template or LIST_QUESTION)
-        logits = self._next(self._question.encode(self._list_texts(frame, queries, lists)))
+        letters = self._letters(number)
+        logits = next_token_logits(self._network, part).float()
         return torch.stack([logits[:, ids].logsumexp(-1) for ids in letters], dim=1)
 
     def _list_texts(self, frame: Frame, queries: Sequence[str], lists: Sequence[Sequence[str]]) -> list[str]:
@@ -124,11 +152,10 @@ class LanguageModelNetwork:
             )
         return found
 
-    def _next(self, tokens: Tokens) -> torch.Tensor:
-        import numpy as np
-
-        logits = next_token_logits(self._network, tokens, np.arange(len(tokens.lengths)), self._question.pad)
-        return logits.float()
+    def _cut(self, texts: Tokens, tokens: int | None) -> tuple[list[Features], np.ndarray]:
+        rows = [np.arange(len(texts.lengths))] if tokens is None else cut_batches(texts.lengths, tokens)
+        parts = [next_token_inputs(self._network, texts, some, self._question.pad) for some in rows]
+        return parts, np.concatenate(rows)
 
     def adapt(self, settings: LoraSettings, seed: int) -> None:
         """Freeze the weights and put adapters beside them; see `ScoringNetwork`."""

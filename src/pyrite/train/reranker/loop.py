@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,10 +11,12 @@ from typing import Any
 
 import numpy as np
 import torch
+from torch.nn import functional
 
 from pyrite.errors import SettingsError
 from pyrite.seeds import derive_seed, rng
 from pyrite.train.job import TrainingResult
+from pyrite.train.mini_batches import Features, cached_vectors
 from pyrite.train.progress import Progress, StepNumbers
 from pyrite.train.reranker.language_model import LanguageModelNetwork
 from pyrite.train.reranker.material import ListBatch
@@ -145,8 +147,33 @@ class _Training:
         return pairs + objective.list_weight * self._choice(step, batch, objective)
 
     def _logits(self, batch: ListBatch) -> torch.Tensor:
-        with self._arithmetic():
-            return self.network.logits(batch.pairs()).float()
+        """Return the logit of each pair of a batch, with its gradient."""
+        inputs = self.network.inputs(batch.pairs(), self.task.job.mini_batch_tokens)
+        return self._of_rows(*inputs, lambda part: self.network.logits(part)[:, None])[:, 0]
+
+    def _of_rows(
+        self, parts: list[Features], rows: np.ndarray, compute: Callable[[Features], torch.Tensor]
+    ) -> torch.Tensor:
+        """Compute something of each row of mini-batches, and return it in the order of what the rows are of.
+
+        Where there are several, the activations of one at a time are in memory: see `cached_vectors`.
+
+        Args:
+            parts: The mini-batches.
+            rows: What each of their rows is of: shape (N,).
+            compute: Gives shape (rows of the mini-batch, D).
+
+        Returns:
+            Shape (N, D).
+        """
+
+        def computed(part: Features) -> torch.Tensor:
+            with self._arithmetic():
+                return compute(part).float()
+
+        found = computed(parts[0]) if len(parts) == 1 else cached_vectors(computed, parts)
+        # The gradient of `embedding` adds up in a fixed order, the one of indexing does not.
+        return functional.embedding(torch.from_numpy(np.argsort(rows)).to(found.device), found)
 
     def _choice(self, step: int, batch: ListBatch, objective: PairAndList) -> torch.Tensor:
         if not isinstance(self.network, LanguageModelNetwork):
@@ -154,8 +181,10 @@ class _Training:
         order = rng(self.settings.seed, "reranker-lists", str(step))
         shown = [order.permutation(np.flatnonzero(row)) for row in batch.present]
         lists = [[batch.texts[batch.documents[row, column]] for column in columns] for row, columns in enumerate(shown)]
-        with self._arithmetic():
-            logits = self.network.choices(batch.queries, lists, objective.list_template).float()
+        network, most = self.network, max(map(len, lists))
+        budget = self.task.job.mini_batch_tokens
+        inputs = network.list_inputs(batch.queries, lists, objective.list_template, budget)
+        logits = self._of_rows(*inputs, lambda part: network.choices(part, most))
         sizes = torch.tensor([len(columns) for columns in shown], device=logits.device)
         places = torch.tensor([int(np.flatnonzero(columns == 0)[0]) for columns in shown], device=logits.device)
         there = torch.arange(logits.shape[1], device=logits.device) < sizes[:, None]

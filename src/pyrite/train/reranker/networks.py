@@ -7,6 +7,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
+import numpy as np
+
 from pyrite.errors import ModelError
 from pyrite.models.adapters import is_adapted, merge_adapters
 from pyrite.models.scorer_settings import CrossEncoderSettings
@@ -15,6 +17,8 @@ from pyrite.train.settings import LoraSettings
 
 if TYPE_CHECKING:
     import torch
+
+    from pyrite.train.mini_batches import Features
 
 __all__ = ["CrossEncoderNetwork", "ScoringNetwork", "forget_last_call", "merged_copy"]
 
@@ -27,8 +31,20 @@ class ScoringNetwork(Protocol):
         """All of its weights."""
         ...
 
-    def logits(self, pairs: Sequence[tuple[str, str]]) -> torch.Tensor:
-        """Return one logit for each (query text, document text), shape (len(pairs),), with its gradient."""
+    def inputs(self, pairs: Sequence[tuple[str, str]], tokens: int | None) -> tuple[list[Features], np.ndarray]:
+        """Return each (query text, document text) as the network takes it, on its device.
+
+        Args:
+            pairs: At least one.
+            tokens: Tokens of a mini-batch, padding included; None for one mini-batch in the order of the pairs.
+
+        Returns:
+            Mini-batches of pairs of like length, the longest first, and the pair of each of their rows: (len(pairs),).
+        """
+        ...
+
+    def logits(self, part: Features) -> torch.Tensor:
+        """Return one logit for each row of a mini-batch, shape (rows,), with its gradient."""
         ...
 
     def adapt(self, settings: LoraSettings, seed: int) -> None:
@@ -104,18 +120,27 @@ class CrossEncoderNetwork:
         module: torch.nn.Module = self._model
         return module
 
-    def logits(self, pairs: Sequence[tuple[str, str]]) -> torch.Tensor:
-        """Return one logit for each pair; see `ScoringNetwork`."""
+    def inputs(self, pairs: Sequence[tuple[str, str]], tokens: int | None) -> tuple[list[Features], np.ndarray]:
+        """Return each pair as the network takes it; see `ScoringNetwork`."""
         import torch
+
+        from pyrite.train.mini_batches import cut_features
 
         name = self._model.default_prompt_name
         prompt = None if name is None else str(self._model.prompts[name])
-        features = self._model.preprocess([list(pair) for pair in pairs], prompt=prompt)
-        moved = {
-            key: value.to(self._model.device) if isinstance(value, torch.Tensor) else value
-            for key, value in features.items()
-        }
-        logits: torch.Tensor = self._model(moved)["scores"].squeeze(-1)
+        features = dict(self._model.preprocess([list(pair) for pair in pairs], prompt=prompt))
+        whole = [features], np.arange(len(pairs))
+        parts, rows = whole if tokens is None else cut_features(features, tokens)
+        device = self._model.device
+        moved = [
+            {key: value.to(device) if isinstance(value, torch.Tensor) else value for key, value in part.items()}
+            for part in parts
+        ]
+        return moved, rows
+
+    def logits(self, part: Features) -> torch.Tensor:
+        """Return one logit for each row of a mini-batch; see `ScoringNetwork`."""
+        logits: torch.Tensor = self._model(dict(part))["scores"].squeeze(-1)
         return logits
 
     def adapt(self, settings: LoraSettings, seed: int) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -18,6 +20,7 @@ from pyrite.models.scorer_settings import CrossEncoderSettings, YesNoSettings
 from pyrite.models.yes_no import YesNoScorer
 from pyrite.testing.models import write_causal_model, write_cross_encoder, write_transformer_model
 from pyrite.train import LoraSettings, RerankerTrainer, TrainingJob, TrainingResult, TrainingTexts, train_reranker
+from pyrite.train.reranker import loop
 from pyrite.train.reranker.objectives import (
     BinaryCrossEntropy,
     Dice,
@@ -251,6 +254,89 @@ def test_activations_computed_again_change_nothing(call: Callable[..., Any], wei
         for flag in (True, False)
     )
     assert same(weights(again.folder), weights(kept.folder))
+
+
+class Stopped(BaseException):
+    """Ends a training at its first step."""
+
+
+@pytest.fixture
+def gradients(call: Callable[..., Any], monkeypatch: pytest.MonkeyPatch) -> Callable[..., list[torch.Tensor]]:
+    """The gradients of the first step: Adam would take full steps along those that are 0 but for rounding."""
+    found: list[torch.Tensor] = []
+
+    def step(self: torch.optim.AdamW, *_: Any) -> None:
+        found.extend(part.grad.clone() for group in self.param_groups for part in group["params"])
+        raise Stopped
+
+    def first(name: str, settings: RerankerTrainer, start: str, **job: Any) -> list[torch.Tensor]:
+        found.clear()
+        with monkeypatch.context() as patched:
+            patched.setattr(torch.optim.AdamW, "step", step)
+            with pytest.raises(Stopped):
+                call(name, settings, start, **job)
+        assert max(gradient.abs().max() for gradient in found) > 1e-4
+        return list(found)
+
+    return first
+
+
+each_way = pytest.mark.parametrize(
+    ("objective", "start"),
+    [(PLAIN.objective, CROSS), (Dice(), CROSS), (PairAndList(list_template="{query} : {documents} Answer :"), CAUSAL)],
+    ids=lambda one: one if isinstance(one, str) else one.type,
+)
+
+
+def close(found: list[torch.Tensor], expected: list[torch.Tensor]) -> bool:
+    scale = max(gradient.abs().max() for gradient in expected)
+    return all((a - b).abs().max() < 1e-5 * scale for a, b in zip(found, expected, strict=True))
+
+
+@each_way
+def test_mini_batches_have_the_gradient_of_the_batch(
+    gradients: Callable[..., Any], starts: dict[str, Start], tmp_path: Path, objective: Objective, start: str
+) -> None:
+    still = tmp_path / "still"  # without dropout, which draws anew for each mini-batch
+    shutil.copytree(starts[start].model, still)
+    config = json.loads((still / "config.json").read_text())
+    dropouts = {name: 0.0 for name in config if "dropout" in name}
+    (still / "config.json").write_text(json.dumps(config | dropouts))
+    starts[still.name] = starts[start].model_copy(update={"model": str(still)})
+    settings = PLAIN.model_copy(update={"objective": objective})
+    whole = gradients("whole", settings, still.name)
+    for tokens in (1, 40, 100):
+        assert close(gradients(f"by {tokens}", settings, still.name, mini_batch_tokens=tokens), whole)
+    starts.pop(still.name)
+
+
+@each_way
+def test_both_passes_of_a_mini_batch_draw_the_same_dropout(
+    gradients: Callable[..., Any], monkeypatch: pytest.MonkeyPatch, objective: Objective, start: str
+) -> None:
+    sizes: list[int] = []
+
+    def at_once(compute: Any, parts: Any) -> torch.Tensor:
+        sizes.extend(part["attention_mask"].numel() for part in parts)
+        return torch.cat([compute(part) for part in parts])
+
+    settings = PLAIN.model_copy(update={"objective": objective})
+    cached = gradients("cached", settings, start, mini_batch_tokens=60)
+    monkeypatch.setattr(loop, "cached_vectors", at_once)
+    assert close(gradients("at once", settings, start, mini_batch_tokens=60), cached)
+    assert len(sizes) > 2
+    assert max(sizes) <= 60
+
+
+def test_a_kill_between_mini_batches_changes_no_bit(call: Callable[..., Any], weights: Any) -> None:
+    def killed(done: int, steps: int) -> None:
+        if done == 4:
+            raise KeyboardInterrupt
+
+    whole = call("whole", checkpoint_steps=3, mini_batch_tokens=60)
+    with pytest.raises(KeyboardInterrupt):
+        call("killed", checkpoint_steps=3, mini_batch_tokens=60, on_step=killed)
+    assert same(weights(call("killed", checkpoint_steps=3, mini_batch_tokens=60).folder), weights(whole.folder))
 
 
 def test_what_does_not_fit_is_said(
