@@ -7,12 +7,14 @@ cross-encoder, whose probabilities serve as a judge alone.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import numpy as np
 
-from pyrite.data import Queries
+from pyrite.data import Corpus
 from pyrite.metrics.eci import EciSem, EciV1, eci_sem, eci_v1
 from pyrite.metrics.groups import Groups, Similarities, Units, Vectors, cosines
 from pyrite.metrics.overlap import Terms, TermSets, lexical_residuality
@@ -24,9 +26,11 @@ from pyrite.metrics.quality import (
     margin,
     mean_of_negatives,
 )
-from pyrite.models.protocols import Encoder
-from pyrite.search import DenseIndex, Pairs
+from pyrite.models.protocols import Encoder, Role
+from pyrite.search import Pairs
 from pyrite.search.lexical.tokens import tokenise
+from pyrite.search.rescoring import read_scores, write_scores
+from pyrite.settings import canonical_hash
 from studies.eci.sets import MadeSet
 from studies.eci.store import Store
 from studies.eci.tasks import Encoders, Task
@@ -37,6 +41,7 @@ BASELINE = "hardness/static"
 """Plain hardness: what every other score is compared with."""
 _SCORERS = {"static": "dense", "minilm": "minilm"}
 _TEMPERATURE = 0.05
+_LOG = logging.getLogger("eci")
 _V1 = {
     "": EciV1(),
     " max": EciV1(hardness="max"),
@@ -87,12 +92,15 @@ def predict(store: Store, encoders: Encoders, sets: Sequence[MadeSet], *, cross_
     """
     task = store.task
     models: Mapping[str, Encoder] = {"static": encoders.dense, "minilm": encoders.judge}
-    tables = {name: _Table.of(store.indices[_SCORERS[name]], model, store.queries) for name, model in models.items()}
+    home = store.folder / "set-vectors"
+    tables = {name: _Table.of(store, _SCORERS[name], model, home) for name, model in models.items()}
+    plain = _terms(task, Corpus.empty())
     found: dict[str, list[np.ndarray]] = {}
     for one in sets:
-        scorers = {name: table.with_documents(one, models[name]) for name, table in tables.items()}
+        scorers = {name: table.with_documents(one, models[name], home) for name, table in tables.items()}
         judged = _Judged(task, one, scorers, _cross(store, one) if cross_judges else None)
-        for name, values in judged.scores():
+        terms = plain if len(one.documents) == 0 else _terms(task, one.documents)
+        for name, values in judged.scores(terms):
             found.setdefault(name, []).append(values)
     return Predictions(list(found), np.array(list(found.values())))
 
@@ -106,16 +114,41 @@ class _Table:
     mean: np.ndarray
 
     @classmethod
-    def of(cls, index: DenseIndex, model: Encoder, queries: Queries) -> _Table:
-        documents = index.embeddings.rows(np.arange(len(index.embeddings)))
-        return cls(model.encode(queries.texts(), "query"), documents, documents.mean(axis=0))
+    def of(cls, store: Store, source: str, model: Encoder, home: Path) -> _Table:
+        embeddings = store.indices[source].embeddings
+        documents = embeddings.rows(np.arange(len(embeddings)))
+        queries = _vectors(home / "queries", model, store.queries.texts(), "query")
+        return cls(queries, documents, documents.mean(axis=0))
 
-    def with_documents(self, made: MadeSet, model: Encoder) -> _Table:
+    def with_documents(self, made: MadeSet, model: Encoder, home: Path) -> _Table:
         """Return the same with the documents of a set behind the corpus'."""
         if len(made.documents) == 0:
             return self
-        more = model.encode(made.documents.texts(), "document")
+        more = _vectors(home / made.key, model, made.documents.texts(), "document")
         return _Table(self.queries, np.concatenate([self.documents, more]), self.mean)
+
+
+def _vectors(folder: Path, model: Encoder, texts: list[str], role: Role) -> np.ndarray:
+    """Return vectors that lie in a folder, or make them and put them there: float32, shape (texts, D)."""
+    path = folder / f"{canonical_hash(model.identity())[:16]}.npy"
+    if not path.exists():
+        _LOG.info("encoding %d texts of %s", len(texts), folder.name)
+        folder.mkdir(parents=True, exist_ok=True)
+        write_scores(path.with_suffix(".partial"), model.encode(texts, role))
+        path.with_suffix(".partial").rename(path)
+    return read_scores(path)
+
+
+def _terms(task: Task, more: Corpus) -> Terms:
+    """Return the terms of the training queries, of the corpus, and of more documents behind it."""
+    queries = task.queries.select(task.train_ids).texts()
+    tokens = tokenise(task.analysis, [*queries, *task.corpus.texts(), *more.texts()])
+    first = int(tokens.offsets[len(queries)])
+    return Terms(
+        TermSets.of(tokens.ids[:first], tokens.offsets[: len(queries) + 1]),
+        TermSets.of(tokens.ids[first:], tokens.offsets[len(queries) :] - first),
+        len(tokens.terms),
+    )
 
 
 def _cross(store: Store, made: MadeSet) -> Mapping[tuple[str, str], float]:
@@ -159,11 +192,10 @@ class _Judged:
         object.__setattr__(self, "groups", groups)
         object.__setattr__(self, "similarities", found)
 
-    def scores(self) -> Iterator[tuple[str, np.ndarray]]:
+    def scores(self, terms: Terms) -> Iterator[tuple[str, np.ndarray]]:
         """Yield (predictor, values of shape (queries,))."""
         sizes = self.groups.sizes()
         yield "size", sizes.astype(np.float64)
-        terms = self._terms()
         residual = {name: self._residuality(name, terms) for name in self.tables}
         yield "residuality", mean_of_negatives(self.groups, residual["static"])
         for name, table in self.tables.items():
@@ -216,17 +248,6 @@ class _Judged:
             values = judged_hardness(self.groups, own, how)
             yield f"{kind}/{told}", values
             yield f"capacity x {kind}/{told}", capacity * values
-
-    def _terms(self) -> Terms:
-        queries = self.task.queries.select(self.task.train_ids).texts()
-        documents = [*self.task.corpus.texts(), *self.made.documents.texts()]
-        tokens = tokenise(self.task.analysis, queries + documents)
-        first = int(tokens.offsets[len(queries)])
-        return Terms(
-            TermSets.of(tokens.ids[:first], tokens.offsets[: len(queries) + 1]),
-            TermSets.of(tokens.ids[first:], tokens.offsets[len(queries) :] - first),
-            len(tokens.terms),
-        )
 
     def _residuality(self, name: str, terms: Terms) -> np.ndarray:
         units = Units.of(self.groups, self.similarities[name].positives, "max")
