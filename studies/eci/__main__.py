@@ -21,6 +21,8 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 
+import numpy as np
+
 from pyrite.models import CrossEncoderScorer
 from pyrite.models.scorer_settings import CrossEncoderSettings
 from pyrite.settings import canonical_hash
@@ -67,7 +69,8 @@ def study(task: Task, store: Store, series: Series, names: Sequence[str] | None,
     _LOG.info("%s: %d sets, %d training queries", task.name, len(sets), len(task.train_ids))
     predictions = predict(store, series.encoders, sets, cross_judges=False)
     reached = run_trainings(task, sets, series, store.folder / "trainings")
-    return Studied(task.name, sets, predictions, reached, untrained(series, store.folder / "untrained"))
+    before = untrained(series, store.folder / "untrained")
+    return Studied(task.name, sets, predictions, reached, before, np.array(task.unseen()))
 
 
 def _cross_encoder(folder: Path | None, plan: Plan, device: str) -> CrossEncoderScorer | None:

@@ -17,11 +17,13 @@ from studies.eci.statistics import Ceiling, ceiling, correlations, mean_outcome,
 from studies.eci.tasks import DEVELOPMENT
 from studies.eci.trainings import Outcomes
 
-__all__ = ["IN_DOMAIN", "TRANSFER", "Agreement", "Analysis", "Outcome", "Row", "Studied", "analyse", "chosen"]
+__all__ = ["IN_DOMAIN", "TRANSFER", "UNSEEN", "Agreement", "Analysis", "Outcome", "Row", "Studied", "analyse", "chosen"]
 
 IN_DOMAIN = "in domain"
+UNSEEN = "unseen"
 TRANSFER = "transfer"
 _SHOWN = 5
+_FEWEST = 20
 
 
 @dataclass(frozen=True)
@@ -34,6 +36,7 @@ class Studied:
         predictions: Their scores.
         outcomes: {mode: what trainings reached}.
         untrained: {target: what the trainee reached before}.
+        unseen: Which of its test queries ask for no document that is a positive in training: bool, in their order.
     """
 
     collection: str
@@ -41,6 +44,7 @@ class Studied:
     predictions: Predictions
     outcomes: Mapping[str, Outcomes]
     untrained: Mapping[str, float]
+    unseen: np.ndarray
 
     @property
     def families(self) -> list[str]:
@@ -56,7 +60,8 @@ class Outcome:
         collection: Whose sets.
         role: "development" or "confirming".
         mode: A key of `trainings.MODES`.
-        where: `IN_DOMAIN`, or `TRANSFER` for the mean over the other targets.
+        where: `IN_DOMAIN`; `UNSEEN` for its queries that ask for documents that are no positives in training, where
+            they are some and not all; or `TRANSFER` for the mean over the other targets.
         reached: Of each set: shape (sets,).
         ceiling: What noise leaves to reach.
     """
@@ -77,7 +82,7 @@ class Row:
         collection: Whose sets.
         role: "development" or "confirming".
         mode: A key of `trainings.MODES`.
-        where: `IN_DOMAIN` or `TRANSFER`.
+        where: `IN_DOMAIN`, `UNSEEN` or `TRANSFER`.
         predictor: Its name.
         spearman: With the outcome, as are the others.
         low: Lower end.
@@ -192,7 +197,8 @@ def _outcomes(studied: Studied) -> Iterator[tuple[Outcome, list[np.ndarray]]]:
     for mode, reached in studied.outcomes.items():
         own = [reached.values[studied.collection]]
         others = [values for target, values in reached.values.items() if target != studied.collection]
-        for where, values in ((IN_DOMAIN, own), (TRANSFER, others)):
+        some = [own[0][:, :, studied.unseen]] if _FEWEST <= studied.unseen.sum() < len(studied.unseen) else []
+        for where, values in ((IN_DOMAIN, own), (UNSEEN, some), (TRANSFER, others)):
             if values:
                 head = (studied.collection, role, mode, where)
                 yield Outcome(*head, mean_outcome(values), ceiling(values)), values

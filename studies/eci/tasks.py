@@ -96,6 +96,20 @@ class Task:
         """The training queries that have a positive, in order."""
         return sorted(self.train.relevant().query_ids())
 
+    @cached_property
+    def test_ids(self) -> list[str]:
+        """The test queries, in order."""
+        return sorted(self.test.query_ids())
+
+    def unseen(self) -> list[bool]:
+        """Return for each test query, in order, whether none of its relevant documents is a positive in training.
+
+        SciFact's test asks for many documents that its training split asks for too; those are learnt by heart.
+        """
+        trained = set(self.train.relevant().column("doc_id").to_pylist())
+        asked = self.test.relevant().by_query()
+        return [trained.isdisjoint(asked.get(query_id, ())) for query_id in self.test_ids]
+
     def positives(self) -> Mapping[str, tuple[str, ...]]:
         """Return {training query: its positives, in order}."""
         return {query_id: tuple(sorted(grades)) for query_id, grades in self.train.relevant().by_query().items()}

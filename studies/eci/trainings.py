@@ -174,10 +174,9 @@ def _stacked(
 ) -> Outcomes:
     values = {}
     for target in series.targets:
-        queries = sorted(target.test.query_ids())
         seeds = range(series.seeds)
         tables = [[scores[Training(one, mode, seed).name][target.name].of(MEASURE) for seed in seeds] for one in sets]
-        values[target.name] = np.array([[[one[query] for query in queries] for one in row] for row in tables])
+        values[target.name] = np.array([[[one[query] for query in target.test_ids] for one in row] for row in tables])
     return Outcomes(values)
 
 

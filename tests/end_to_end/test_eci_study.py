@@ -212,6 +212,11 @@ def _check_predictions(found: Studied) -> None:
     assert safe[place("dense-top-4")] < safe[place("dense-share95-4")] < 1
 
 
+def test_queries_that_ask_for_training_s_positives_are_told_apart(task: Task) -> None:
+    assert task.unseen() == [query_id != "q09" for query_id in task.test_ids]
+    assert task.test_ids == ["q09", "q10", "q11", "q12"]
+
+
 def test_what_is_chosen_on_the_development_collection_is_named(task: Task, encoders: Encoders, tmp_path: Path) -> None:
     named = Task("scifact", task.corpus, task.queries, task.train, task.test)
     series = Series(PLAN, encoders, 1, [named], ["batch"])
