@@ -22,6 +22,7 @@ HYBRID = {
     "assemble-hybrid",
     "teach",
     "train-cross",
+    "cet",
     "rerank",
     "export",
     "model-hybrid",

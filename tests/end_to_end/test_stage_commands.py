@@ -136,6 +136,15 @@ def test_every_stage_has_a_command_that_works_alone(stage: Stage, rescored: dict
     )
     taught = stage("teacher-scores", scorer=cross, training_set=training["ref"], **texts)["training_set"]["ref"]
     reranker = stage("train-reranker", "trainer={batch_size: 2}", model=cross, training_set=taught, **texts)["scorer"]
+    coupled = stage(
+        "cet",
+        "trainer={batch_size: 2, warmup: null}",
+        model=cross,
+        training_set=training["ref"],
+        candidates=refs["candidates"],
+        **texts,
+    )
+    assert coupled["candidates"]["summary"]["scorers"]["cet-weight"] == "unknown"
     rounds = "trainer={type: static, epochs: 1, batch_size: 2, learning_rate: 0.1}"
     stage("train-rounds", rounds, "rounds=1", "depth=5", model=refs["model"], qrels=refs["train"], **texts)
     embedded = stage("embed", model=trained["model"]["ref"], corpus=refs["corpus"])["index"]["ref"]

@@ -30,6 +30,7 @@ _SUMMARIES = {
     "teacher-scores": "Score the positives and negatives of a training set by a teacher: any scorer, judge or index.",
     "train": "Train an encoder on positives and negatives; the best epoch on dev is kept.",
     "train-reranker": "Train a model that scores pairs; the best epoch on reranked dev candidates is kept.",
+    "cet": "Train a reranker together with a model of what the judges' pool showed; score candidates by both.",
     "train-rounds": "Mine and train in turn, each round with the encoder of the round before; the best one is kept.",
     "rerank": "Order the first documents of a ranking anew by a model that scores pairs.",
     "evaluate": "Measure a run against judgements, query by query.",

@@ -107,7 +107,9 @@ def write_transformer_model(folder: Path, texts: Iterable[str], dropout: float =
     return folder
 
 
-def write_cross_encoder(folder: Path, texts: Iterable[str], labels: int = 1, seed: int = 0) -> Path:
+def write_cross_encoder(
+    folder: Path, texts: Iterable[str], labels: int = 1, seed: int = 0, dropout: float = 0.1
+) -> Path:
     """Write a cross-encoder of 2 layers and 16 dimensions with random weights, that knows the words of some texts.
 
     Args:
@@ -115,6 +117,7 @@ def write_cross_encoder(folder: Path, texts: Iterable[str], labels: int = 1, see
         texts: The texts whose words it knows.
         labels: Its outputs.
         seed: Decides the weights.
+        dropout: The share of values that training sets to 0.
 
     Returns:
         The folder.
@@ -138,6 +141,8 @@ def write_cross_encoder(folder: Path, texts: Iterable[str], labels: int = 1, see
         intermediate_size=32,
         max_position_embeddings=64,
         initializer_range=0.3,
+        hidden_dropout_prob=dropout,
+        attention_probs_dropout_prob=dropout,
     )
     config.num_labels = labels
     with TemporaryDirectory() as source, torch.random.fork_rng(devices=()):

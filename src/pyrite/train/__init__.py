@@ -1,5 +1,7 @@
 """Training of encoders and rerankers, with checkpoints that survive a kill."""
 
+from pyrite.train.cet.settings import CetTrainer
+from pyrite.train.cet.trainer import CetResult, train_cet
 from pyrite.train.job import Dev, TrainingJob, TrainingResult, TrainingTexts
 from pyrite.train.reranker.settings import RerankerTrainer
 from pyrite.train.reranker.trainer import train_reranker
@@ -7,6 +9,8 @@ from pyrite.train.settings import LoraSettings, StaticTrainer, TrainerSettings, 
 from pyrite.train.trainer import train
 
 __all__ = [
+    "CetResult",
+    "CetTrainer",
     "Dev",
     "LoraSettings",
     "RerankerTrainer",
@@ -17,5 +21,6 @@ __all__ = [
     "TrainingTexts",
     "TransformerTrainer",
     "train",
+    "train_cet",
     "train_reranker",
 ]

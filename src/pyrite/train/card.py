@@ -39,7 +39,7 @@ class CardFacts:
         name: What the untrained model is called.
         training_set: The groups.
         texts: The corpus and the queries.
-        settings: The trainer's: {"negatives": ..., and "loss" or "objective": {"type": ...}, ...}.
+        settings: The trainer's: {"negatives": ..., perhaps "loss" or "objective": {"type": ...}, ...}.
         measured: Whether there was a dev function.
     """
 
@@ -89,6 +89,8 @@ def _introduction(facts: CardFacts, result: TrainingResult) -> str:
 def _learnt(settings: Mapping[str, Any]) -> str:
     """Return what was learnt from."""
     what = "objective" if "objective" in settings else "loss"
+    if what not in settings:
+        return "These are all settings of the training:"
     return f"The {what} is `{settings[what]['type']}`; these are all settings of the training:"
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pyrite.models.scorer_settings import CrossEncoderSettings, YesNoSettings
 from pyrite.settings import Json
 
-__all__ = ["CardKind", "dense_retriever", "reranker"]
+__all__ = ["CardKind", "dense_retriever", "reranker", "selection_model"]
 
 _FOLDER = "path/to/this/folder"
 
@@ -81,6 +81,22 @@ def reranker(start: CrossEncoderSettings | YesNoSettings) -> CardKind:
             "tags": [*(["sentence-transformers", "cross-encoder"] if cross else []), "reranker", "pyrite"],
         },
         use=_CROSS.format(folder=_FOLDER) if cross else _YES_NO.format(settings=_arguments(start)),
+    )
+
+
+def selection_model(start: CrossEncoderSettings) -> CardKind:
+    """Return what a card says of a model of selection for judging, which CET trains beside a reranker.
+
+    Args:
+        start: How the model that it was trained from is loaded.
+    """
+    kind = reranker(start)
+    tags = [tag for tag in kind.header["tags"] if tag != "reranker"]
+    return CardKind(
+        noun="model of selection",
+        purpose="say which documents a pool would have brought before a judge; it is no reranker",
+        header={**kind.header, "tags": tags},
+        use=kind.use,
     )
 
 

@@ -99,7 +99,7 @@ def test_an_encoder_and_a_language_model_can_start(groups: TrainingSet, tmp_path
 
 def test_what_is_missing_is_said(cross: ScorerStore, groups: TrainingSet, tmp_path: Path) -> None:
     context = Context(tmp_path, RESOURCES)
-    with pytest.raises(StageError, match="`dev` and `candidates` belong together"):
+    with pytest.raises(StageError, match="train-reranker: dev judgements and a ranking for them belong together"):
         train_reranker(SETTINGS, inputs(cross, groups, dev=TINY.split("dev")), context)
     endpoint = ScorerStore(EndpointSettings(base_url="http://localhost:1"), None)
     with pytest.raises(StageError, match="an endpoint has no weights"):

@@ -8,7 +8,7 @@ import numpy as np
 
 from pyrite.errors import DataError
 
-__all__ = ["ANCHOR", "EASY", "JUDGED", "POSITIVE", "SEEN", "UNLABELLED", "CoupledModels", "fit_coupled"]
+__all__ = ["ANCHOR", "EASY", "JUDGED", "POSITIVE", "SEEN", "UNLABELLED", "CoupledModels", "Likelihood", "fit_coupled"]
 
 UNLABELLED = 0
 """Nothing is known of the pair."""
@@ -100,7 +100,7 @@ def fit_coupled(
         if not np.isin(known, kinds).any():
             raise DataError(f"the models of relevance and selection have no {name} to be fitted on")
     scales = (_scale(relevance), _scale(selection))
-    problem = _Problem(_design(relevance, scales[0]), _design(selection, scales[1]), known, ridge)
+    problem = Likelihood(_design(relevance, scales[0]), _design(selection, scales[1]), known, ridge)
     bounds = [bound for some in signs for bound in ((None, None), *map(_bound, some.tolist()))]
     bounds.append((_NEVER, -_NEVER if (known == JUDGED).any() else _NEVER))
     options = {"maxiter": _STEPS, "ftol": 1e-13, "gtol": 1e-8, "maxcor": 20}
@@ -116,8 +116,8 @@ def fit_coupled(
 
 
 @dataclass(frozen=True)
-class _Problem:
-    """The likelihood of some pairs.
+class Likelihood:
+    """The penalised likelihood of some pairs, see `fit_coupled`, of coefficients: f's, g's, and the logit of c.
 
     Attributes:
         relevance: f's features behind a column of ones: shape (n, 1 + F).

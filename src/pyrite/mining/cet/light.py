@@ -104,7 +104,7 @@ def cet_light(candidates: Candidates, corpus: Corpus, queries: Queries, qrels: Q
     unlabelled = known == UNLABELLED
     weights = scores.weights(settings.temperature, settings.weight_cap, unlabelled if settings.normalise else None)
     report = {**settings.model_dump(mode="json"), **_report(models, scores, known, (f_features, g_features))}
-    return with_cet_scores(pairs, scores, weights, settings.name, report)
+    return with_cet_scores(pairs, scores, weights, scores.false_negatives(), settings.name, report)
 
 
 def _known(pairs: CandidatePairs, qrels: Qrels, settings: CetLight) -> np.ndarray:

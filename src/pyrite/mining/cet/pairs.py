@@ -52,6 +52,15 @@ class CandidatePairs:
     def __len__(self) -> int:
         return len(self.query)
 
+    def ids(self) -> tuple[np.ndarray, list[str], list[str]]:
+        """Return the order of the pairs by query id, then document id, and in it the ids of both."""
+        order = np.lexsort((_places(self.doc_ids)[self.doc], _places(self.query_ids)[self.query]))
+        query, doc = (
+            decoded(ids, codes[order]).to_pylist()
+            for ids, codes in ((self.query_ids, self.query), (self.doc_ids, self.doc))
+        )
+        return order, query, doc
+
     def ranks(self, source: str) -> np.ndarray:
         """Return the rank that a source gives each pair, 0 where it gives none: int64, shape (P,).
 
@@ -136,3 +145,10 @@ class CandidatePairs:
                     for query, doc in zip(*(column.to_pylist() for column in ids), strict=True)
                 ],
             )
+
+
+def _places(ids: pa.Array) -> np.ndarray:
+    """Return the place of each id among all in their order."""
+    places = np.empty(len(ids), dtype=np.int64)
+    places[pc.sort_indices(ids).to_numpy()] = np.arange(len(ids))
+    return places

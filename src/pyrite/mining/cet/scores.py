@@ -29,10 +29,10 @@ class CetScores:
     selection: np.ndarray
     recorded: float = 0.0
 
-    def correlation(self) -> float:
-        """Return Pearson's correlation of f and g; nan where one of them is constant."""
-        if np.ptp(self.relevance) == 0 or np.ptp(self.selection) == 0:
-            return float("nan")
+    def correlation(self) -> float | None:
+        """Return Pearson's correlation of f and g; None where one of them is constant, or there are no pairs."""
+        if len(self.relevance) == 0 or np.ptp(self.relevance) == 0 or np.ptp(self.selection) == 0:
+            return None
         return float(np.corrcoef(self.relevance, self.selection)[0, 1])
 
     def weights(self, temperature: float, cap: float | None, normalised_over: np.ndarray | None) -> np.ndarray:
@@ -48,15 +48,24 @@ class CetScores:
             weights = np.minimum(weights, cap)
         return weights if normalised_over is None else weights / weights[normalised_over].mean()
 
-    def false_negatives(self) -> np.ndarray:
-        """Return P(relevant | unlabelled) of each pair: shape (P,)."""
+    def false_negatives(self, temperature: float = 1.0) -> np.ndarray:
+        """Return P(relevant | unlabelled) of each pair: shape (P,).
+
+        Args:
+            temperature: What logits are divided by before they are taken for log-odds.
+        """
         with np.errstate(divide="ignore"):
-            unsaid = self.selection + np.log1p(-self.recorded)
-        return false_negative_probability(self.relevance, unsaid)
+            unsaid = self.selection / temperature + np.log1p(-self.recorded)
+        return false_negative_probability(self.relevance / temperature, unsaid)
 
 
 def with_cet_scores(
-    pairs: CandidatePairs, scores: CetScores, weights: np.ndarray, name: str, report: dict[str, Any]
+    pairs: CandidatePairs,
+    scores: CetScores,
+    weights: np.ndarray,
+    false_negatives: np.ndarray,
+    name: str,
+    report: dict[str, Any],
 ) -> Candidates:
     """Return the candidates with four more scores of each pair.
 
@@ -67,7 +76,8 @@ def with_cet_scores(
     Args:
         pairs: The pairs of the candidates.
         scores: f's and g's.
-        weights: Shape (P,).
+        weights: What `scores` gives by some temperature, cap and mean: shape (P,).
+        false_negatives: Likewise.
         name: What the four names begin with.
         report: What the metadata tell of the models, under "cet" and the name.
 
@@ -79,7 +89,7 @@ def with_cet_scores(
             f"{name}-relevance": (str(ScoreKind.LOGIT), scores.relevance),
             f"{name}-selection": (str(ScoreKind.LOGIT), scores.selection),
             f"{name}-weight": (str(ScoreKind.UNKNOWN), weights),
-            f"{name}-false-negative": (str(ScoreKind.PROBABILITY), scores.false_negatives()),
+            f"{name}-false-negative": (str(ScoreKind.PROBABILITY), false_negatives),
         }
     )
     made.metadata["cet"] = {**made.metadata.get("cet", {}), name: report}

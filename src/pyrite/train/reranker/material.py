@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -88,6 +88,12 @@ class ListBatch:
             teacher=None if self.teacher is None else np.take_along_axis(self.teacher, both, axis=1),
             margins=None if self.margins is None else np.take_along_axis(self.margins, own - 1, axis=1),
         )
+
+    def without_positives(self) -> ListBatch:
+        """Return the batch with the negatives alone; the positives count as padding."""
+        present = self.present.copy()
+        present[:, 0] = False
+        return replace(self, present=present)
 
     def scored(self, logits: torch.Tensor) -> ScoredLists:
         """Return what an objective takes.

@@ -149,10 +149,49 @@ class CrossEncoderNetwork:
 
         network = self._model[0].model
         adapt_network(network, settings, seed)
-        if getattr(self._model[0], "transformer_task", None) == "sequence-classification":
-            body = f"{network.base_model_prefix}."
-            for name, weights in network.named_parameters():
-                weights.requires_grad_(weights.requires_grad or not name.startswith(body))
+        for _, weights in self._head():
+            weights.requires_grad_(True)
+
+    def renew_head(self, seed: int) -> None:
+        """Draw the head's matrices anew, from a normal distribution of the model's own width; its biases become 0.
+
+        Args:
+            seed: Decides the weights.
+
+        Raises:
+            ModelError: There is no head apart from the rest.
+        """
+        import torch
+
+        head = self._head()
+        if not head:
+            raise ModelError("the model has no head of its own, so that none can be drawn anew; set heads: start")
+        width = float(getattr(self._model[0].model.config, "initializer_range", 0.02))
+        generator = torch.Generator().manual_seed(derive_seed(seed, "reranker-new-head") % 2**63)
+        with torch.no_grad():
+            for name, weights in head:
+                if weights.ndim > 1:
+                    weights.copy_(torch.randn(weights.shape, generator=generator) * width)
+                elif name.endswith(".bias"):
+                    weights.zero_()
+
+    def set_head_dropout(self, share: float) -> None:
+        """Set the share of what reaches the head that training sets to 0, where the head has dropout at all."""
+        import torch
+
+        network = self._model[0].model
+        body = f"{network.base_model_prefix}."
+        for name, module in network.named_modules():
+            if isinstance(module, torch.nn.Dropout) and not name.startswith(body):
+                module.p = share
+
+    def _head(self) -> list[tuple[str, torch.nn.Parameter]]:
+        """Return the names and weights of the head; nothing where the model is no classifier of sequences."""
+        if getattr(self._model[0], "transformer_task", None) != "sequence-classification":
+            return []
+        network = self._model[0].model
+        body = f"{network.base_model_prefix}."
+        return [(name, weights) for name, weights in network.named_parameters() if not name.startswith(body)]
 
     def checkpoint_activations(self) -> None:
         """Have the network compute its activations again; see `ScoringNetwork`."""

@@ -1,4 +1,4 @@
-"""How a reranker is trained."""
+"""How models that score pairs are trained."""
 
 from __future__ import annotations
 
@@ -10,19 +10,12 @@ from pyrite.train.reranker.objectives import ListwiseAndPairs, ObjectiveSettings
 from pyrite.train.schedule import Schedule
 from pyrite.train.settings import LoraSettings
 
-__all__ = ["RerankerTrainer"]
+__all__ = ["RerankerTrainer", "ScorerTrainer"]
 
 
-class RerankerTrainer(Schedule):
-    """Train a model that scores a query and a document together: a cross-encoder, or a language model's yes or no.
+class ScorerTrainer(Schedule):
+    """What all trainers of models that score pairs share: AdamW, seeded batches, and what of a network is trained."""
 
-    Example:
-        >>> RerankerTrainer().objective.type
-        'listwise-and-pairs'
-    """
-
-    objective: ObjectiveSettings = ListwiseAndPairs()
-    """What is learnt, by its `type`."""
     epochs: int = Field(default=1, ge=1)
     """Passes over all pairs of a query and a positive."""
     batch_size: int = Field(default=8, ge=1)
@@ -50,3 +43,15 @@ class RerankerTrainer(Schedule):
     if all were done."""
     seed: int = Field(default=0, ge=0)
     """Decides the order of the examples, dropout, the order of lists, and a head that the start lacks."""
+
+
+class RerankerTrainer(ScorerTrainer):
+    """Train a model that scores a query and a document together: a cross-encoder, or a language model's yes or no.
+
+    Example:
+        >>> RerankerTrainer().objective.type
+        'listwise-and-pairs'
+    """
+
+    objective: ObjectiveSettings = ListwiseAndPairs()
+    """What is learnt, by its `type`."""

@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-import shutil
-from collections.abc import Callable
 from pathlib import Path
 
 from pyrite.data import TrainingSet
 from pyrite.errors import DataError, SettingsError
 from pyrite.models.scorer_settings import CrossEncoderSettings, YesNoSettings
-from pyrite.settings import canonical_hash
-from pyrite.train.batches import BatchPlan
 from pyrite.train.card import CardFacts, write_card
 from pyrite.train.card_kinds import reranker
 from pyrite.train.examples import Examples, resolve
@@ -18,9 +14,10 @@ from pyrite.train.job import Dev, TrainingJob, TrainingResult, TrainingTexts
 from pyrite.train.reranker.language_model import LETTERS, LanguageModelNetwork
 from pyrite.train.reranker.networks import CrossEncoderNetwork, ScoringNetwork
 from pyrite.train.reranker.objectives import PairAndList
+from pyrite.train.reranker.preparation import check_scorer_training, make_task, set_up, training_identity
 from pyrite.train.reranker.settings import RerankerTrainer
 from pyrite.train.task import TrainingTask
-from pyrite.train.trackers import Trackers, check_trackers
+from pyrite.train.trackers import check_trackers
 from pyrite.train.wants import lacks_teacher
 
 __all__ = ["train_reranker"]
@@ -72,31 +69,14 @@ def train_reranker(
     examples = resolve(training_set, texts, settings.negatives)
     _check_teacher(examples, settings)
     start = start if settings.max_length is None else start.model_copy(update={"max_length": settings.max_length})
-    identity = [
-        settings,
-        start.identity(),
-        [table.fingerprint() for table in (training_set, texts.corpus, texts.queries)],
-        dev is not None,
-    ]
-    name, given = canonical_hash(identity), settings.model_dump(mode="json")
-    task = TrainingTask(
-        model=job.workdir / "start",
-        examples=examples,
-        plan=BatchPlan.build(examples, settings.batch_size, settings.seed, settings.epochs),
-        query_prompt="",
-        document_prompt="",
-        job=job,
-        dev=dev,
-        identity=name,
-        patience=settings.patience,
-        trackers=Trackers(job.trackers, (job.trackers_folder or job.workdir / "trackers") / name[:12], given),
-    )
+    task = make_task(examples, settings, job, dev, training_identity(start, training_set, texts, settings, dev))
     try:
         result = _train(task, start, settings)
     finally:
         task.trackers.close()
     called = start.model if start.local_folder() is None else Path(start.model).name
     kind = reranker(start)
+    given = settings.model_dump(mode="json")
     write_card(CardFacts(kind, task.model, called, training_set, texts, given, measured=dev is not None), result)
     return result
 
@@ -105,17 +85,14 @@ def _train(
     task: TrainingTask, start: CrossEncoderSettings | YesNoSettings, settings: RerankerTrainer
 ) -> TrainingResult:
     from pyrite.train.quiet import hidden_bars
-    from pyrite.train.reranker.loop import run_training
+    from pyrite.train.reranker.learner import RerankerLearner
+    from pyrite.train.reranker.loop import MODEL, run_training
 
     with hidden_bars():
         network = _load(start, settings.seed)
         task.checkpoints.newest()  # where the folder is another training's, before anything is written
-        _write_whole(network.save, task.model)
-        if settings.lora is not None:
-            network.adapt(settings.lora, settings.seed)
-        if settings.gradient_checkpointing:
-            network.checkpoint_activations()
-        return run_training(task, settings, network)
+        set_up(network, task.model, settings)
+        return run_training(task, RerankerLearner(task, settings, network), {MODEL: task.model})
 
 
 def _load(start: CrossEncoderSettings | YesNoSettings, seed: int) -> ScoringNetwork:
@@ -140,18 +117,7 @@ def _check(
                 f"negatives: {settings.negatives}: pair-and-list names the documents of a list by the {len(LETTERS)} "
                 f"letters, so {len(LETTERS) - 1} negatives at most"
             )
-    if settings.lora is not None and settings.lora.export == "adapter":
-        raise SettingsError("lora.export: a reranker is saved merged, so that any scorer loads it; leave it out")
-    if settings.patience is not None and dev is None:
-        raise SettingsError(
-            "patience: without dev there is no gain to wait for; give dev judgements and candidates, or patience: null"
-        )
-    mined = settings.negatives > 0 and any(group.negative_ids for group in training_set.rows())
-    if len(training_set) and not mined:
-        raise SettingsError(
-            f"objective: {objective.type} has no negatives to learn from; give a training set with negatives, and "
-            "negatives: 1 or more"
-        )
+    check_scorer_training(training_set, settings, dev, f"objective: {objective.type}")
 
 
 def _check_teacher(examples: Examples, settings: RerankerTrainer) -> None:
@@ -160,13 +126,3 @@ def _check_teacher(examples: Examples, settings: RerankerTrainer) -> None:
             f"objective: {settings.objective.type} wants a teacher's scores, and of no query does the training set "
             "carry those of two documents in use; the stage teacher-scores adds them"
         )
-
-
-def _write_whole(save: Callable[[Path], None], folder: Path) -> None:
-    """Save the untrained model, whole or not at all; one that is there is the same."""
-    if folder.is_dir():
-        return
-    partial = folder.with_name(f"{folder.name}.partial")
-    shutil.rmtree(partial, ignore_errors=True)
-    save(partial)
-    partial.rename(folder)

@@ -20,7 +20,7 @@ from pyrite.models.scorer_settings import CrossEncoderSettings, YesNoSettings
 from pyrite.models.yes_no import YesNoScorer
 from pyrite.testing.models import write_causal_model, write_cross_encoder, write_transformer_model
 from pyrite.train import LoraSettings, RerankerTrainer, TrainingJob, TrainingResult, TrainingTexts, train_reranker
-from pyrite.train.reranker import loop
+from pyrite.train.reranker import optimised
 from pyrite.train.reranker.objectives import (
     BinaryCrossEntropy,
     Dice,
@@ -322,7 +322,7 @@ def test_both_passes_of_a_mini_batch_draw_the_same_dropout(
 
     settings = PLAIN.model_copy(update={"objective": objective})
     cached = gradients("cached", settings, start, mini_batch_tokens=60)
-    monkeypatch.setattr(loop, "cached_vectors", at_once)
+    monkeypatch.setattr(optimised, "cached_vectors", at_once)
     assert close(gradients("at once", settings, start, mini_batch_tokens=60), cached)
     assert len(sizes) > 2
     assert max(sizes) <= 60
