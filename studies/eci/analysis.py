@@ -17,7 +17,19 @@ from studies.eci.statistics import Ceiling, ceiling, correlations, mean_outcome,
 from studies.eci.tasks import DEVELOPMENT
 from studies.eci.trainings import Outcomes
 
-__all__ = ["IN_DOMAIN", "TRANSFER", "UNSEEN", "Agreement", "Analysis", "Outcome", "Row", "Studied", "analyse", "chosen"]
+__all__ = [
+    "IN_DOMAIN",
+    "TRANSFER",
+    "UNSEEN",
+    "Agreement",
+    "Analysis",
+    "Outcome",
+    "Row",
+    "Studied",
+    "analyse",
+    "chosen",
+    "regret_of",
+]
 
 IN_DOMAIN = "in domain"
 UNSEEN = "unseen"
@@ -98,6 +110,7 @@ class Row:
         difference_low_by_set: Lower end.
         difference_high_by_set: Upper end.
         share_of_ceiling: Spearman's over the noise ceiling.
+        regret: What the best set reached less what the set of the highest score did.
         without: {family: Spearman's over the sets of the others}.
     """
 
@@ -120,6 +133,7 @@ class Row:
     difference_low_by_set: float
     difference_high_by_set: float
     share_of_ceiling: float
+    regret: float
     without: Mapping[str, float]
 
 
@@ -192,6 +206,12 @@ def chosen(analysis: Analysis) -> str | None:
     return max(means, key=lambda name: means[name]) if means else None
 
 
+def regret_of(outcome: Outcome, studied: Studied, name: str) -> float:
+    """Return what the best set reached less what a named set did; nan where there is no such set."""
+    names = [one.settings.name for one in studied.sets]
+    return float(outcome.reached.max() - outcome.reached[names.index(name)]) if name in names else float("nan")
+
+
 def _outcomes(studied: Studied) -> Iterator[tuple[Outcome, list[np.ndarray]]]:
     role = "development" if studied.collection == DEVELOPMENT else "confirming"
     for mode, reached in studied.outcomes.items():
@@ -213,6 +233,7 @@ def _rows(studied: Studied, outcome: Outcome, values: list[np.ndarray], rounds: 
         *(found.kendall, *found.kendall_interval),
         *(found.difference, *found.difference_interval, *found.difference_by_set),
         found.spearman / outcome.ceiling.value if outcome.ceiling.value > 0 else np.full(len(names), np.nan),
+        outcome.reached.max() - outcome.reached[studied.predictions.means().argmax(axis=1)],
     ]
     for place, name in enumerate(names):
         without = {family: float(rho[place]) for family, rho in found.without.items()}

@@ -10,7 +10,7 @@ import logging
 import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, cached_property
 from pathlib import Path
 from typing import Any
 
@@ -30,7 +30,7 @@ from pyrite.mining import (
     UniformSampler,
     select_negatives,
 )
-from pyrite.settings import canonical_hash, content_hash
+from pyrite.settings import canonical_hash
 from studies.eci.planted import Writing, dropped_labels, planted
 from studies.eci.store import CROSS, SOURCES, Store
 from studies.eci.tasks import Task
@@ -67,7 +67,7 @@ class NegativeSet:
     share: float = 0.0
 
     def key(self, cross: str) -> str:
-        """Return the name with a hash of all that decides the set, the task apart.
+        """Return the name with a hash of all that decides the set, the task apart: what its folder is called.
 
         Args:
             cross: The identity of the cross-encoder.
@@ -90,14 +90,21 @@ class MadeSet:
         training_set: A group for each training query, some perhaps without negatives.
         documents: The documents that were made for it.
         facts: Numbers to show beside it.
-        key: What its folders are called.
     """
 
     settings: NegativeSet
     training_set: TrainingSet
     documents: Corpus
     facts: Mapping[str, Any]
-    key: str
+
+    @cached_property
+    def key(self) -> str:
+        """The name, and a hash of what the groups and made documents hold: what folders of trainings are called.
+
+        A training stays good when settings get new fields, as long as they make the same set.
+        """
+        content = [self.training_set.fingerprint(), self.documents.fingerprint()]
+        return f"{self.settings.name}-{canonical_hash(content)[:8]}"
 
     def corpus(self, task: Task) -> Corpus:
         """Return the documents that the groups name: the task's, and the made ones."""
@@ -217,7 +224,7 @@ def make_sets(store: Store, wanted: Sequence[NegativeSet], written: Path | None 
 
     def kept(one: NegativeSet) -> MadeSet:
         key = one.key(store.cross_key)
-        return _kept(store.folder / "sets" / key, one, lambda: _make(store.task, mined(), one, key))
+        return _kept(store.folder / "sets" / key, one, lambda: _make(store.task, mined(), one))
 
     made = [kept(one) for one in wanted]
     if written is not None and written.is_file():
@@ -227,7 +234,7 @@ def make_sets(store: Store, wanted: Sequence[NegativeSet], written: Path | None 
     return [one for one in made if one.settings.plant is None or one.facts["planted"] > 0]
 
 
-def _make(task: Task, candidates: Candidates, settings: NegativeSet, key: str) -> MadeSet:
+def _make(task: Task, candidates: Candidates, settings: NegativeSet) -> MadeSet:
     assert settings.selection is not None
     chosen = select_negatives(candidates, task.corpus, task.queries, task.train, settings.selection)
     base, documents, dropped = training_groups(task.train, chosen.negatives), Corpus.empty(), 0
@@ -235,7 +242,7 @@ def _make(task: Task, candidates: Candidates, settings: NegativeSet, key: str) -
         base, dropped = dropped_labels(base, task.corpus, settings.share)
     elif settings.plant is not None:
         base, documents = planted(base, task.corpus, _writing(settings.plant), settings.share)
-    return MadeSet(settings, base, documents, _facts(base, len(documents) + dropped), key)
+    return MadeSet(settings, base, documents, _facts(base, len(documents) + dropped))
 
 
 def _writing(plant: str) -> Writing:
@@ -267,8 +274,8 @@ def _of_file(task: Task, file: Path) -> MadeSet:
         documents += rows
         groups.append(TrainingGroup(query_id, positives, tuple(row.doc_id for row in rows)))
     training_set = TrainingSet.from_rows(groups)
-    settings, key = NegativeSet("llm", "llm", None), f"llm-{content_hash(file)[:8]}"
-    return MadeSet(settings, training_set, Corpus.from_rows(documents), _facts(training_set, 0), key)
+    settings, facts = NegativeSet("llm", "llm", None), _facts(training_set, 0)
+    return MadeSet(settings, training_set, Corpus.from_rows(documents), facts)
 
 
 def _kept(folder: Path, settings: NegativeSet, compute: Callable[[], MadeSet]) -> MadeSet:
@@ -281,4 +288,4 @@ def _kept(folder: Path, settings: NegativeSet, compute: Callable[[], MadeSet]) -
         (partial / "facts.json").write_text(json.dumps(made.facts))
         partial.rename(folder)
     facts = json.loads((folder / "facts.json").read_text())
-    return MadeSet(settings, TrainingSet.open(folder), Corpus.open(folder), facts, folder.name)
+    return MadeSet(settings, TrainingSet.open(folder), Corpus.open(folder), facts)

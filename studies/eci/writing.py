@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from studies.eci.analysis import Analysis, Outcome, Row, Studied, chosen
+from studies.eci.analysis import Analysis, Outcome, Row, Studied, chosen, regret_of
 from studies.eci.plots import interval_chart, scatter_chart
 from studies.eci.predictors import BASELINE
 from studies.eci.tasks import DEVELOPMENT
@@ -20,6 +20,8 @@ __all__ = ["summary", "write_all"]
 
 _TOLD = ("eci_v1/static", "eci_sem/static", "eci_v1/static|minilm", "judged hardness/static|minilm", BASELINE)
 _BEST = 8
+_HABITS = ("dense-top-4", "dense-share95-4")
+"""Sets that one would take without any score."""
 
 
 def write_all(studied: Sequence[Studied], analysis: Analysis, folder: Path) -> None:
@@ -119,10 +121,12 @@ def _told(studied: Studied, outcome: Outcome, analysis: Analysis, best: str | No
         "",
         f"{MEASURE} from {outcome.reached.min():.4f} to {outcome.reached.max():.4f}. Best: {', '.join(names[:3])}; "
         f"worst: {', '.join(names[-3:])}. Ceiling {noise.value:.2f} (seed to rest {noise.seed_to_rest:.2f}; "
-        f"halves of the test queries {noise.queries:.2f}).",
+        f"halves of the test queries {noise.queries:.2f}). Regret of "
+        + ", ".join(f"{name} {regret_of(outcome, studied, name):.4f}" for name in _HABITS)
+        + ".",
         "",
-        "| predictor | Spearman | 95 % | Kendall | above hardness | 95 % | of the ceiling | weakest without |",
-        "|---|---|---|---|---|---|---|---|",
+        "| predictor | Spearman | 95 % | Kendall | above hardness | 95 % | of the ceiling | weakest without | regret |",
+        "|---|---|---|---|---|---|---|---|---|",
         *(_line(row) for row in shown),
     ]
 
@@ -134,5 +138,5 @@ def _line(row: Row) -> str:
     return (
         f"| {predictor} | {row.spearman:.2f} | {row.low:.2f} to {row.high:.2f} | {row.kendall:.2f} | "
         f"{row.difference:+.2f} | {row.difference_low:+.2f} to {row.difference_high:+.2f} | "
-        f"{row.share_of_ceiling:.2f} | {weakest} |"
+        f"{row.share_of_ceiling:.2f} | {weakest} | {row.regret:.4f} |"
     )
