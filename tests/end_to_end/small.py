@@ -13,7 +13,7 @@ from pyrite.testing.models import write_cross_encoder, write_static_model
 from pyrite.testing.tiny import tiny_collection
 
 PIPELINE = Path(__file__).with_name("small.yaml")
-STEPS = 46
+STEPS = 47
 
 
 def write_inputs(folder: Path) -> None:

@@ -49,6 +49,7 @@ ALL = {
     "cet-light",
     "select-cet",
     "select",
+    "recommend",
     "assemble-in-batch",
     "mined-elsewhere",
     "model-in-batch",

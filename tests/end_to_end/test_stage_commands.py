@@ -126,6 +126,20 @@ def test_every_stage_has_a_command_that_works_alone(stage: Stage, rescored: dict
         "score", "judge=dense", candidates=refs["candidates"], model=refs["model"], qrels=refs["train"], **sets, **texts
     )
     assert judged["page"]["summary"] == {"rank_by": "judged_hardness", "sets": ["chosen", "training"]}
+    advice = stage(
+        "recommend",
+        "scorer=dense",
+        "sources=[bm25, dense]",
+        "counts=[3]",
+        "draws=[{}]",
+        "rounds=100",
+        candidates=refs["candidates"],
+        index=refs["dense"],
+        qrels=refs["train"],
+        **texts,
+    )
+    assert advice["recommendation"]["summary"]["settings"]["scorer"] == "dense"
+    assert advice["negatives"]["summary"]["rows"] > 0
     trained = stage(
         "train",
         "trainer={type: static, epochs: 1, batch_size: 2, learning_rate: 0.1}",

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from pyrite.cli.options import Inputs, Options, ResourceOptions, RunFiles, Sets
+from pyrite.cli.recommend_command import recommend_command
 from pyrite.cli.replies import Reply
 from pyrite.cli.score_command import score_command
 from pyrite.cli.stage_run import body_of, carry_out, inputs_of
@@ -43,7 +44,11 @@ def stage_command(kind: str) -> Callable[..., Reply]:
         body = body_of(kind, settings, set_, inputs_of(input_, options.open_runs()))
         return carry_out({kind: body}, kind, options, resources).reply(options.json)
 
-    own: dict[str, Callable[..., Reply]] = {"mine": _mine_command, "score": score_command}
+    own: dict[str, Callable[..., Reply]] = {
+        "mine": _mine_command,
+        "recommend": recommend_command,
+        "score": score_command,
+    }
     return own.get(kind, command)
 
 

@@ -26,6 +26,7 @@ _SUMMARIES = {
     "cet-light": "Estimate from scores which unlabelled candidates are relevant, and how biased the judges' pool was.",
     "select": "Choose negatives among candidates, and say why each other one was dropped.",
     "score": "Score sets of negatives before training: signal, safety and how they rank, with intervals.",
+    "recommend": "Search mixtures, filters, ranks and set sizes for negatives that score best; nothing is trained.",
     "assemble": "Join positives and negatives into a training set.",
     "teacher-scores": "Score the positives and negatives of a training set by a teacher: any scorer, judge or index.",
     "train": "Train an encoder on positives and negatives; the best epoch on dev is kept.",

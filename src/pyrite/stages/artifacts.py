@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
+import yaml
+
 from pyrite.data.files import link_tree
 from pyrite.errors import StoreError
 from pyrite.models.folder import ModelFolder
@@ -16,9 +18,9 @@ from pyrite.pipeline.context import Resources
 from pyrite.search.dense.index import DenseIndex
 from pyrite.search.lexical.index import LexicalIndex
 from pyrite.search.retriever import Index
-from pyrite.settings import canonical_hash, content_hash, parse_settings
+from pyrite.settings import Json, canonical_hash, content_hash, parse_settings
 
-__all__ = ["Choice", "DenseStore", "Files", "open_index"]
+__all__ = ["Choice", "DenseStore", "Files", "Recommendation", "open_index"]
 
 
 @dataclass(frozen=True)
@@ -109,6 +111,49 @@ class Choice:
     def summary(self) -> dict[str, Any]:
         """Return the choice itself."""
         return {"chosen": self.chosen, "measure": self.measure, "means": self.means}
+
+
+@dataclass(frozen=True)
+class Recommendation:
+    """How to choose negatives, as a step of a pipeline, and what else was looked at.
+
+    Attributes:
+        step: The step `select`: "stage", "settings" and "inputs".
+        trials: Each selection that was tried: its step of the search, its value, its settings.
+        left_out: Why others were not: {reason: how many}.
+    """
+
+    step: Json
+    trials: list[Json]
+    left_out: dict[str, int]
+
+    kind: ClassVar[str] = "recommendation"
+
+    @classmethod
+    def open(cls, folder: Path) -> Self:
+        """Open what `save` wrote."""
+        return cls(**json.loads((folder / "recommendation.json").read_text(encoding="utf-8")))
+
+    def save(self, folder: Path) -> None:
+        """Write everything as JSON, and the step as YAML for a pipeline file."""
+        (folder / "recommendation.json").write_text(json.dumps(self._content(), indent=2), encoding="utf-8")
+        (folder / "step.yaml").write_text(self.yaml(), encoding="utf-8")
+
+    def yaml(self) -> str:
+        """Return the step as it stands under `steps` in a pipeline file."""
+        head = "# A step for a pipeline file, under `steps`. Its inputs carry the usual names: put yours.\n"
+        return head + yaml.safe_dump({"recommended": self.step}, sort_keys=False, width=120)
+
+    def fingerprint(self) -> str:
+        """Return a hash of the content."""
+        return canonical_hash(self._content())
+
+    def summary(self) -> dict[str, Any]:
+        """Return the settings that are recommended, and how many were tried."""
+        return {"settings": self.step["settings"], "trials": len(self.trials)}
+
+    def _content(self) -> dict[str, Any]:
+        return {"step": self.step, "trials": self.trials, "left_out": self.left_out}
 
 
 @dataclass(frozen=True)

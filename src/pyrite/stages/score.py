@@ -14,13 +14,11 @@ from pyrite.data import Candidates, Corpus, Negatives, Qrels, Queries, SetRankin
 from pyrite.data.groups import training_groups
 from pyrite.errors import StageError
 from pyrite.models.folder import ModelFolder
-from pyrite.models.stored import open_encoder
 from pyrite.pipeline.context import Context
 from pyrite.pipeline.shards import shard_ranges
 from pyrite.pipeline.stage import stage
 from pyrite.recipes.score import (
     MEASURES,
-    EncodedTexts,
     JudgedPairs,
     Material,
     NamedSets,
@@ -29,10 +27,10 @@ from pyrite.recipes.score import (
     score_sets,
 )
 from pyrite.report.score import ScorePage, ScoreReport, render_score
-from pyrite.search.dense.embeddings import encode_corpus
 from pyrite.search.rescoring import TextPairScorer, read_scores, write_scores
 from pyrite.search.retriever import Pairs
 from pyrite.stages.artifacts import DenseStore
+from pyrite.stages.encoded import encoded_texts, judged_by_encoder, one_encoder
 from pyrite.stages.scorers import ScorerStore
 
 __all__ = ["ScoreInputs", "ScoreOutputs", "ScoreStageSettings", "score"]
@@ -83,8 +81,7 @@ def score(settings: ScoreStageSettings, inputs: ScoreInputs, context: Context) -
     sets = NamedSets.of({name: _training_set(name, one, settings, inputs) for name, one in inputs.sets.items()})
     texts = _texts(inputs)
     texts.check(sets)
-    encoder = _encoder(inputs)
-    encoded = _encoded(encoder, "texts", sets, texts, context)
+    encoded = encoded_texts(one_encoder(inputs.index, inputs.model, "score"), "texts", sets, texts, context)
     judge = _judge(settings, inputs, sets, texts, context)
     scored = score_sets(Material.gather(sets, texts, encoded, judge, settings), settings, encoded)
     page = render_score(ScoreReport(settings.title, scored.ranking, scored.facts, MEASURES))
@@ -122,34 +119,6 @@ def _joint(kind: type[_Texts], tables: list[_Texts]) -> _Texts:
     return kind(distinct.select(joint.schema.names))
 
 
-def _encoder(inputs: ScoreInputs) -> DenseStore | ModelFolder:
-    if (inputs.index is None) == (inputs.model is None):
-        raise StageError("score wants either `index` or `model` among its inputs: which encoder scores?")
-    return inputs.index or inputs.model  # type: ignore[return-value]
-
-
-def _encoded(
-    given: DenseStore | ModelFolder, name: str, sets: NamedSets, texts: Texts, context: Context
-) -> EncodedTexts:
-    """Return embeddings: those that there are, or of the documents of the sets, encoded where no step before has."""
-    resources = context.resources
-    if isinstance(given, DenseStore):
-        index = given.ready(resources)
-        return EncodedTexts(index.embeddings, index.encoder)
-    encoder = open_encoder(given, device=resources.device, batch_size=resources.encode_batch_size)
-    corpus = texts.corpus.select(sets.doc_ids.to_pylist())
-    with context.progress(f"encode {name}", len(corpus), "documents") as advance:
-        embeddings = encode_corpus(
-            encoder,
-            corpus,
-            context.workdir / name,
-            shared=context.shared("vectors"),
-            shard_size=resources.shard_size,
-            advance=advance,
-        )
-    return EncodedTexts(embeddings, encoder)
-
-
 def _judge(
     settings: ScoreStageSettings, inputs: ScoreInputs, sets: NamedSets, texts: Texts, context: Context
 ) -> JudgedPairs | None:
@@ -159,9 +128,7 @@ def _judge(
         raise StageError("score: `judge` and `candidates` both say who judges; give one of them")
     if isinstance(inputs.judge, ScorerStore):
         return _by_scorer(settings, inputs.judge, sets, texts, context)
-    encoded = _encoded(inputs.judge, "judge", sets, texts, context)
-    scores = encoded.vectors(sets, texts).cosines(*sets.pairs())
-    return JudgedPairs.of_cosines(settings.judge, sets, scores)
+    return judged_by_encoder(inputs.judge, settings.judge, sets, texts, context)
 
 
 def _by_scorer(

@@ -43,26 +43,29 @@ def rank_sets(
         DataError: There are no queries.
         SettingsError: `rounds` is below 1.
     """
-    of_means = chosen is not None and chosen.efficiency == "of-means"
+    table = np.stack([column for of_sets in values.values() for column in of_sets.values()])
+    shape = (len(values), len(next(iter(values.values()))))
+    # Of all measures at once, so that the same queries are drawn for all.
+    draws = bootstrap_means(table, rounds=rounds, seed=seed).reshape(-1, *shape)
+    counts = (~np.isnan(table)).sum(axis=1).reshape(shape)
+    means = _means(table).reshape(shape)
+    if chosen is not None and chosen.efficiency == "of-means" and "eci_v1" in values:
+        place, *parts = (list(values).index(name) for name in ("eci_v1", *_OF_MEANS))
+        for each in (means, draws.transpose(1, 0, 2)):
+            capacity, hardness, safety = (each[part] for part in parts)
+            each[place] = capacity * harmonic_mean(hardness, safety)
     rows = []
-    for measure, of_sets in values.items():
-        if measure == "eci_v1" and of_means:
-            parts = [_draws(values[part], rounds, seed) for part in _OF_MEANS]
-            means, draws = (part[0] * harmonic_mean(part[1], part[2]) for part in zip(*parts, strict=True))
-        else:
-            means, draws = _draws(of_sets, rounds, seed)
-        counts = [int((~np.isnan(column)).sum()) for column in of_sets.values()]
-        rows += list(_ranked(measure, list(of_sets), means, draws, counts))
+    for place, (measure, of_sets) in enumerate(values.items()):
+        rows += list(_ranked(measure, list(of_sets), means[place], draws[:, place], counts[place].tolist()))
     return SetRanking.from_rows(rows, metadata)
 
 
-def _draws(of_sets: Mapping[str, np.ndarray], rounds: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
-    """Return the mean of each set, shape (S,), and the means of draws of queries, shape (rounds, S)."""
-    table = np.stack(list(of_sets.values()))
+def _means(table: np.ndarray) -> np.ndarray:
+    """Return the mean of what is there of each row, nan where nothing is."""
     there = ~np.isnan(table)
     sums, counts = np.where(there, table, 0.0).sum(axis=1), there.sum(axis=1)
-    means = np.divide(sums, counts, out=np.full(len(table), np.nan), where=counts > 0)
-    return means, bootstrap_means(table, rounds=rounds, seed=seed)
+    means: np.ndarray = np.divide(sums, counts, out=np.full(len(table), np.nan), where=counts > 0)
+    return means
 
 
 def _ranked(

@@ -52,6 +52,20 @@ class NamedSets:
         groups = {name: _groups(one, query_ids, doc_ids) for name, one in sets.items()}
         return cls(query_ids, doc_ids, groups, {name: _sources(one) for name, one in sets.items()})
 
+    def number(self, one: TrainingSet) -> Groups:
+        """Return the groups of another set, whose queries and documents are among these.
+
+        Raises:
+            DataError: One of them is not.
+        """
+        for column in ("query_id", "positive_ids", "negative_ids"):
+            ids, among = (
+                (one.column(column), self.query_ids) if column == "query_id" else (_flat(one, column)[0], self.doc_ids)
+            )
+            if len(ids) and (positions(ids, among) < 0).any():
+                raise DataError(f"the {column} of a set are not all among those that were measured")
+        return _groups(one, self.query_ids, self.doc_ids)
+
     @cached_property
     def keys(self) -> np.ndarray:
         """One number for each pair of a query and a document in any set, ascending: int64."""
