@@ -151,12 +151,21 @@ class Pool:
 
     def deviations(self) -> np.ndarray:
         """Return the standard deviation of the scores of the row's query by the same scorer; 1 where it is 0."""
+        return self._moments()[1]
+
+    def standardised(self) -> np.ndarray:
+        """Return the scores less the mean of the row's query by the same scorer, in standard deviations of these."""
+        means, deviations = self._moments()
+        scores: np.ndarray = (self.scores - means) / deviations
+        return scores
+
+    def _moments(self) -> tuple[np.ndarray, np.ndarray]:
+        """Return mean and standard deviation (1 where it is 0) of the scores of each row's query and scorer."""
         groups = self._groups()
         counts = np.maximum(np.bincount(groups), 1)
         means = np.bincount(groups, self.scores) / counts
         deviations = np.sqrt(np.bincount(groups, (self.scores - means[groups]) ** 2) / counts)
-        spread: np.ndarray = np.where(deviations > 0, deviations, 1.0)[groups]
-        return spread
+        return means[groups], np.where(deviations > 0, deviations, 1.0)[groups]
 
     def score_range(self) -> tuple[np.ndarray, np.ndarray]:
         """Return the lowest and the highest score of the row's query by the same scorer."""

@@ -229,3 +229,12 @@ def test_cet_never_draws_what_is_relevant_with_certainty(monkeypatch: pytest.Mon
     monkeypatch.setitem(CHANCES, "d01", 1.1)
     with pytest.raises(DataError, match=r"'cet-false-negative' are no probabilities: they lie between 0 and 1\.1"):
         CetSampler().draw(pool(CET))
+
+
+def test_cet_compares_no_scores_of_two_scorers() -> None:
+    scores = [0.9, 0.7, 0.6, 0.2, 0.5, 0.1]
+    moved = [score + 100 if source == "b" else score for score, source in zip(scores, "aababb", strict=True)]
+    for seed in range(20):
+        first, second = (CetSampler(count=3, seed=seed).draw(pool(some, "aababb")) for some in (scores, moved))
+        assert first.rows.tolist() == second.rows.tolist()
+        assert first.weights == pytest.approx(second.weights)

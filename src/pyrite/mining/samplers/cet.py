@@ -17,7 +17,8 @@ __all__ = ["CetSampler"]
 class CetSampler(Sampler):
     r"""Draw `count` candidates of each query without replacement from a proposal, with importance weights.
 
-    With z the score in standard deviations of the query's candidates and P its probability of being a false negative,
+    With z the score less the mean of the query's candidates, in standard deviations, and P the probability of a false
+    negative,
 
         proposal  pi_i ~ exp(sharpness z_i) (1 - P_i)
         target     t_i ~ exp(target_sharpness z_i) (1 - P_i)       both with the sum 1 over a query's n candidates
@@ -59,7 +60,7 @@ class CetSampler(Sampler):
         """
         possible = np.flatnonzero(pool.probabilities(self.probability) < 1)
         pool = pool.take(possible)
-        hardness = pool.scores / pool.deviations()
+        hardness = pool.standardised()
         negative = np.log1p(-pool.probabilities(self.probability))
         proposal, target = (
             _normalised(pool, sharpness * hardness + negative) for sharpness in (self.sharpness, self.target_sharpness)
