@@ -16,11 +16,10 @@ from pyrite.data.splits import draw_documents, draw_queries
 from pyrite.data.stdlib import read_stdlib
 from pyrite.extras import locate
 from pyrite.models.folder import ModelFolder
-from pyrite.models.precision import Arithmetic
 from pyrite.models.protocols import Encoder
 from pyrite.models.settings import WordLlamaSettings
 from pyrite.models.static_encoder import StaticEncoder
-from pyrite.models.stored import bring_encoder, open_encoder
+from pyrite.models.stored import bring_encoder
 from pyrite.search.lexical.analysis import Analysis
 from pyrite.settings import canonical_hash
 
@@ -176,9 +175,7 @@ class Encoders:
         folder = ModelFolder(self.minilm)
         if any(name == "StaticEmbedding" for name, _ in folder.modules()):
             return StaticEncoder(self.minilm)
-        from pyrite.models.sentence_encoder import SentenceEncoder
-
-        return SentenceEncoder.load(self.minilm, device=self.device, precision="bf16", max_length=self.tokens)
+        return self._transformer(self.minilm)
 
     def trainee(self, plan: Plan) -> Path:
         """Return the folder of what is trained."""
@@ -189,4 +186,9 @@ class Encoders:
         if plan.trainee == "static":
             assert isinstance(self.dense, StaticEncoder)
             return StaticEncoder(folder, self.dense.cache)
-        return open_encoder(ModelFolder(folder), device=self.device, arithmetic=Arithmetic(precision="bf16"))
+        return self._transformer(folder)
+
+    def _transformer(self, folder: Path) -> Encoder:
+        from pyrite.models.sentence_encoder import SentenceEncoder
+
+        return SentenceEncoder.load(folder, device=self.device, precision="bf16", max_length=self.tokens)

@@ -5,14 +5,16 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from pyrite.data import ScoreKind
-from pyrite.testing.models import write_static_model
+from pyrite.testing.models import write_static_model, write_transformer_model
 from pyrite.testing.tiny import tiny_collection
+from pyrite.train import TransformerTrainer
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
@@ -228,6 +230,18 @@ def test_what_is_chosen_on_the_development_collection_is_named(task: Task, encod
     assert max(row.spearman for row in rows if np.isfinite(row.spearman)) == next(
         row.spearman for row in rows if row.predictor == best
     )
+
+
+def test_a_transformer_is_trained_by_the_same_code(task: Task, encoders: Encoders, tmp_path: Path) -> None:
+    texts = [*TINY.corpus.texts(), *TINY.queries.texts()]
+    both = Encoders(encoders.static, write_transformer_model(tmp_path / "judge", texts), "cpu", tokens=32)
+    plan = replace(PLAN, trainee="transformer", batch=2, learning_rate=1e-2, tokens=32)
+    series = Series(plan, both, 1, [task], ["own"])
+    found = study(task, Store(task, plan, both, tmp_path / "store"), series, ("dense-top-4", "minilm-top-4"), None)
+    assert found.outcomes["own"].values["tiny"].shape == (2, 1, 4)
+    made = trainings.Training(found.sets[0], "own", 0)
+    assert isinstance(trainer(plan, made), TransformerTrainer)
+    assert trainer(plan, made).learning_rate == 1e-2
 
 
 def test_a_cross_encoder_is_asked_once_and_can_judge(store: Store, encoders: Encoders, sets: list[MadeSet]) -> None:
