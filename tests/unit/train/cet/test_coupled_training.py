@@ -293,6 +293,14 @@ def test_heads_are_drawn_apart_and_the_bodies_are_the_start(
     assert not same(f, weights(tmp_path / "other" / "start"))
 
 
+def test_only_heads_and_dropout_tell_the_two_apart(call: Callable[..., Any], weights: Any, tmp_path: Path) -> None:
+    """The caveat, seen: from one head and without dropout, both go the same way to the last bit."""
+    still = CrossEncoderSettings(model=str(write_cross_encoder(tmp_path / "still", WORDS, dropout=0.0)))
+    result = call("work", PLAIN.model_copy(update={"heads": "start", "head_dropout": 0.0}), still)
+    assert same(weights(result.relevance.folder), weights(result.selection))
+    assert noted(result, "f-g-correlation") == [pytest.approx(1.0)]
+
+
 def test_an_encoder_gets_two_heads(call: Callable[..., Any], weights: Any, tmp_path: Path) -> None:
     model = CrossEncoderSettings(model=str(write_transformer_model(tmp_path / "encoder", WORDS)), max_length=24)
     result = call("work", PLAIN, model)
