@@ -14,8 +14,9 @@ import pytest
 import small
 
 # Three embeddings of 4, one block of queries to mine for, the 122 pairs that each `rescore` and `cet` scored, but fewer
-# by BM25, which knew some, then the 23 of the training set and the 40 that `rerank` did, 8 in a shard.
-SHARDS = 4 * 3 + 1 + 16 * 3 + 15 + 3 + 5
+# by BM25, which knew some, then the 23 of the training set, twice: for its teacher, and for the judge of `score`; and
+# the 40 that `rerank` did, 8 in a shard.
+SHARDS = 4 * 3 + 1 + 16 * 3 + 15 + 3 * 2 + 5
 # 7 pairs of training queries and their positives, 3 in a batch: 3 steps an epoch, 2 epochs.
 TRAINING_STEPS, CHECKPOINTS = 6, (3, 6)
 TRAINED = ("model-in-batch", "model-hybrid", "train-cross", "cet")

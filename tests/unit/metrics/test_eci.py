@@ -22,6 +22,13 @@ def v1(right: list[float], wrong: list[float], **choices: object) -> float:
     return float(found.values[0])
 
 
+@pytest.mark.parametrize("positive", [0.0, -0.2])
+def test_nothing_is_safe_relative_to_a_positive_that_is_not_alike(positive: float) -> None:
+    groups, scores = Groups.of_lists([[0]], [[0]]), Similarities(np.array([positive]), np.array([-0.4]))
+    assert eci_v1(groups, scores, EciV1(safety="relative")).safety.tolist() == [0.0]
+    assert eci_v1(groups, scores).safety[0] > 0
+
+
 # One positive at .8, negatives at .4 and -.2: C = ln 3, H = (.4 + 0) / 2 = .2, S = .4, E = .16 / .6.
 def test_a_query_by_hand() -> None:
     assert math.isclose(v1([0.8], [0.4, -0.2]), math.log(3) * 0.16 / 0.6)
@@ -130,6 +137,9 @@ def test_a_determinant_by_hand() -> None:
     longer = [[1.2, 1.6, 0, 0]]
     assert math.isclose(sem(E[0], E[0], longer), math.log1p(weight * 0.64))
     assert math.isclose(sem(E[0], E[0], longer, normalised=False), math.log1p(weight * 2.56))
+    # A positive three times as long: n - p = (1.2 - 3, 1.6), its square 5.8.
+    difference = sem(E[0], [3.0, 0, 0, 0], longer, normalised=False, residual="difference")
+    assert math.isclose(difference, math.log1p(weight * 5.8))
 
 
 @pytest.mark.parametrize("positive", [E[0], [-2.0, 0, 0, 0], [1.0, 1e-18, 0, 0]])
