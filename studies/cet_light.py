@@ -3,8 +3,8 @@
 Of Cranfield's complete judgements those positives are kept that a stochastic pool shows: with probability
 max(floor, exp(-(rank - 1) / depth)), rank BM25's. BM25 and all-MiniLM-L6-v2 each propose 50 documents, and 50 random
 ones are known to be neither. Told of each pool: the AUROC of P(relevant | unlabelled) on the unlabelled candidates;
-that of a logistic model of the same cosine, fitted on the complete labels; and the sum of the probabilities over the
-number of false negatives.
+those of the cosine alone and of a logistic model of what f sees, fitted on the complete labels; and the sum of the
+probabilities over the number of false negatives. f sees the cosine, or BM25's score as well.
 
 Run with `python -m studies.cet_light`; reads Cranfield from PYRITE_TEST_DATA (default ../shared/data), keeps the
 vectors in PYRITE_CACHE (default .cache/pyrite) and takes minutes.
@@ -28,6 +28,7 @@ from pyrite.extras import locate
 from pyrite.metrics.separation import auroc
 from pyrite.mining import CetLight, cet_light, collect_candidates
 from pyrite.mining.cet import CandidatePairs
+from pyrite.mining.cet.features import relevance_features
 from pyrite.models.sentence_encoder import SentenceEncoder
 from pyrite.search import DenseRetriever, LexicalRetriever, RandomRetriever
 from pyrite.search.dense.index import DenseIndex
@@ -41,7 +42,11 @@ ROOT = Path(__file__).resolve().parents[1]
 CACHE = Path(os.environ.get("PYRITE_CACHE") or ROOT / ".cache" / "pyrite")
 DEPTHS, SEEDS, FLOOR = (5, 20, 60), (0, 1, 2), 0.05
 TOKENS, MINED = 128, 50
-ANCHORS = {"random_unselected": (True, False), "surely_selected": (0, 1)}
+WAYS = {
+    "relevance": (("dense",), ("dense", "bm25")),
+    "random_unselected": (True, False),
+    "surely_selected": (0, 1),
+}
 
 _LOG = logging.getLogger("cet-light")
 
@@ -52,11 +57,13 @@ class Flags:
 
     Attributes:
         auroc: Of the light variant's probabilities.
-        complete: Of a logistic model of the same score, fitted on complete labels.
+        cosine: Of the cosine.
+        complete: Of a logistic model of the same scores, fitted on complete labels.
         excess: The sum of the probabilities over the number of false negatives.
     """
 
     auroc: float
+    cosine: float
     complete: float
     excess: float
 
@@ -89,15 +96,14 @@ def flags(candidates: Candidates, collection: Collection, labels: Qrels, complet
     relevant = pairs.grades(complete.relevant()) >= 1
     proposed = np.any([pairs.ranks(source) > 0 for source in ("bm25", "dense")], axis=0)
     random = (pairs.ranks("random") > 0) & ~proposed & ~pairs.positive
-    dense = pairs.scores("dense")
-    means = np.bincount(pairs.query[random], dense[random]) / np.bincount(pairs.query[random])
-    score = (dense - means[pairs.query])[:, None]
+    seen = relevance_features(pairs, settings.relevance, random, above_random=settings.above_random).values
     used = proposed | random
-    fitted = LogisticRegression(C=1e6).fit(score[used], relevant[used]).decision_function(score)
+    fitted = LogisticRegression(C=1e6).fit(seen[used], relevant[used]).decision_function(seen)
     open_ = proposed & ~pairs.positive
     found = pairs.scores("cet-false-negative")
-    quality = [auroc(some[open_ & relevant], some[open_ & ~relevant]) for some in (found, fitted)]
-    return Flags(quality[0], quality[1], float(found[open_].sum() / np.count_nonzero(open_ & relevant)))
+    told = (found, pairs.scores("dense"), fitted)
+    quality = [auroc(some[open_ & relevant], some[open_ & ~relevant]) for some in told]
+    return Flags(*quality, float(found[open_].sum() / np.count_nonzero(open_ & relevant)))
 
 
 def _indices(collection: Collection) -> dict[str, Index]:
@@ -131,15 +137,17 @@ def main() -> None:
     indices = _indices(collection)
     run = indices["bm25"].search(collection.queries, len(collection.corpus))
     ranks = {query_id: {doc.doc_id: doc.rank for doc in docs} for query_id, docs in run.by_query().items()}
-    _LOG.info("| depth | seed | random unselected | sure ranks | AUROC | complete labels | expected / planted |")
-    _LOG.info("|%s", "---|" * 7)
+    columns = ("depth", "seed", *WAYS, "AUROC", "cosine", "complete labels", "expected / planted")
+    _LOG.info("| %s |", " | ".join(columns))
+    _LOG.info("|%s", "---|" * len(columns))
     for depth, seed in product(DEPTHS, SEEDS):
         labels = shown(complete, ranks, depth, seed)
         candidates = _mined(indices, collection.queries, labels)
-        for unselected, sure in product(*ANCHORS.values()):
-            settings = CetLight(relevance=("dense",), random_unselected=unselected, surely_selected=sure)
+        for chosen in product(*WAYS.values()):
+            settings = CetLight(**dict(zip(WAYS, chosen, strict=True)))
             one = flags(candidates, collection, labels, complete, settings)
-            cells = (depth, seed, unselected, sure, f"{one.auroc:.4f}", f"{one.complete:.4f}", f"{one.excess:.2f}")
+            numbers = (f"{one.auroc:.4f}", f"{one.cosine:.4f}", f"{one.complete:.4f}", f"{one.excess:.2f}")
+            cells = (depth, seed, " + ".join(chosen[0]), *chosen[1:], *numbers)
             _LOG.info("| %s |", " | ".join(map(str, cells)))
 
 

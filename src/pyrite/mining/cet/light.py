@@ -33,7 +33,8 @@ class CetLight(Settings):
     """What the two models see, and what becomes of their scores."""
 
     relevance: tuple[str, ...] = Field(min_length=1)
-    """The scorers that f, the model of relevance, sees: semantic ones, which the pool of the judges did not have."""
+    """The scorers that f, the model of relevance, sees: semantic ones, which the pool of the judges did not have. The
+    pool's own score may stand among them, where it tells more of relevance than these do; the ranks are g's alone."""
     pool: tuple[str, ...] = Field(default=("bm25",), min_length=1)
     """The sources that the judges' pool was made of, or that are most like it. g, the model of selection, sees the rank
     and the score that they give, and the lengths of query and document."""
