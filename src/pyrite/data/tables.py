@@ -265,9 +265,11 @@ class TrainingSet(Table[TrainingGroup]):
             there = column.is_valid().to_numpy()
             if np.any(given[there] != wanted[there]):
                 raise DataError(f"a training group's {name} do not match its documents in number")
-        weights = self.column("example_weight").drop_null().to_numpy()
-        if not np.all(np.isfinite(weights) & (weights >= 0)):
-            raise DataError("a training group's example_weight is negative or no number; it wants one from 0 up")
+        flat = self.column("weights").combine_chunks().flatten()
+        for name, values in (("weight of a negative", flat), ("example_weight", self.column("example_weight"))):
+            weights = values.drop_null().to_numpy()
+            if not np.all(np.isfinite(weights) & (weights >= 0)):
+                raise DataError(f"a training group's {name} is negative or no number; it wants one from 0 up")
 
 
 class QueryScores(Table[QueryScore]):

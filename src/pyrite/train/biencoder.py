@@ -42,6 +42,7 @@ from pyrite.train.adapters import (
     write_adapter,
     write_merged,
 )
+from pyrite.train.checkpoint import write_once
 from pyrite.train.job import TrainingResult
 from pyrite.train.learnt import Learnt
 from pyrite.train.progress import Progress, StepNumbers
@@ -79,7 +80,7 @@ def _train(task: TrainingTask, settings: TransformerTrainer) -> TrainingResult:
         if progress.best_step == 0:
             ModelFolder(task.model).save(folder)
         else:
-            _export(task, settings, task.checkpoints.path(progress.best_step), folder)
+            _export(task, settings, task.checkpoints.whole(progress.best_step), folder)
     task.processes.wait()
     return TrainingResult(folder, progress.log(), progress.best_epoch)
 
@@ -114,13 +115,15 @@ def _adapted(task: TrainingTask, lora: LoraSettings, seed: int, device: str, dty
 
 def _on_whole_model(task: TrainingTask) -> TrainingTask:
     """Return the task on a whole model, where the untrained one is adapters: new ones cannot stand on those."""
-    whole, partial = task.job.workdir / "whole-model", task.job.workdir / "whole-model.partial"
-    if task.processes.first and not whole.is_dir():
-        shutil.rmtree(partial, ignore_errors=True)
-        write_merged(_open(task, task.model, "cpu"), partial)
+    whole = task.job.workdir / "whole-model"
+
+    def merge(folder: Path) -> None:
+        write_merged(_open(task, task.model, "cpu"), folder)
         if code_allowed(task.model):
-            allow_code(partial)
-        partial.rename(whole)
+            allow_code(folder)
+
+    if task.processes.first:
+        write_once(whole, task.identity, merge)
     task.processes.wait()
     return dataclasses.replace(task, model=whole)
 
@@ -353,7 +356,7 @@ def _measure(task: TrainingTask, model: Any, staged: Path) -> float | None:
         model.save_pretrained(str(folder), create_model_card=False)
     if code_allowed(task.model):
         allow_code(folder)
-    return task.dev(folder)
+    return task.measure(folder)
 
 
 @contextmanager

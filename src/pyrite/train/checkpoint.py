@@ -6,7 +6,7 @@ import hashlib
 import json
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,7 +14,7 @@ from typing import Any
 
 from pyrite.errors import ModelError
 
-__all__ = ["Checkpoints"]
+__all__ = ["Checkpoints", "write_once"]
 
 _MANIFEST = "manifest.json"
 _PARTIAL = ".partial"
@@ -81,6 +81,23 @@ class Checkpoints:
         """Return where the checkpoint of a step lies, or would lie."""
         return self.folder / f"step-{step}"
 
+    def is_whole(self, step: int) -> bool:
+        """Say whether the checkpoint of a step is there as it was written."""
+        return _read_manifest(self.path(step)) is not None
+
+    def whole(self, step: int) -> Path:
+        """Return where the checkpoint of a step lies.
+
+        Raises:
+            ModelError: It is lost or damaged.
+        """
+        if not self.is_whole(step):
+            raise ModelError(
+                f"{self.path(step)}: the checkpoint of the best epoch was lost or changed while the training went on; "
+                "start the same training again: it goes on from an earlier checkpoint, or anew"
+            )
+        return self.path(step)
+
     def prune(self, best: int, keep: int = 2) -> None:
         """Delete all checkpoints but the newest ones and the best epoch's.
 
@@ -97,12 +114,32 @@ class Checkpoints:
         return [int(name) for name in names if name.isdigit()]
 
 
+def write_once(folder: Path, identity: str, save: Callable[[Path], None]) -> None:
+    """Fill a folder, whole or not at all; where it is there and was filled for the same training, leave it.
+
+    Args:
+        folder: What to fill; what another training left there is deleted.
+        identity: A hash of all that the training depends on.
+        save: Fills a folder that is not there yet.
+    """
+    partial, mark = (folder.with_name(f"{folder.name}{ending}") for ending in (_PARTIAL, ".identity"))
+    if folder.is_dir() and mark.is_file() and mark.read_text() == identity:
+        return
+    mark.unlink(missing_ok=True)
+    for old in (folder, partial):
+        shutil.rmtree(old, ignore_errors=True)
+    save(partial)
+    partial.rename(folder)
+    # Last, so that a kill before it leaves a folder that is filled again.
+    mark.write_text(identity)
+
+
 def _read_manifest(folder: Path) -> dict[str, Any] | None:
     """Return the manifest of a whole checkpoint, or None where anything is missing or changed."""
     try:
         manifest: dict[str, Any] = json.loads((folder / _MANIFEST).read_text())
         whole = all(_hash(folder / name) == value for name, value in manifest["files"].items())
-    except (OSError, ValueError, KeyError):
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return None
     return manifest if whole else None
 

@@ -101,7 +101,7 @@ def train_static(task: TrainingTask, settings: StaticTrainer) -> TrainingResult:
         if task.is_done(progress):
             break
     if 0 < progress.best_step < progress.step:
-        table.load_state(task.checkpoints.path(progress.best_step) / _STATE)
+        table.load_state(task.checkpoints.whole(progress.best_step) / _STATE)
     folder = task.job.workdir / "model"
     model.save(folder, table.whole(model) if progress.best_step else model.table)
     return TrainingResult(folder, progress.log(), progress.best_epoch)
@@ -116,7 +116,7 @@ def _measure(task: TrainingTask, progress: Progress, model: StaticModel, table: 
     if task.dev is not None:
         folder = task.job.workdir / "dev-model"
         model.save(folder, table.whole(model))
-        value = task.dev(folder)
+        value = task.measure(folder)
     progress.note_epoch(task.plan, epoch, value)
 
 

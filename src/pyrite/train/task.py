@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,6 +17,8 @@ from pyrite.train.progress import Progress
 from pyrite.train.trackers import Trackers
 
 __all__ = ["TrainingTask"]
+
+_LOG = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,11 +89,34 @@ class TrainingTask:
         return progress, newest
 
     def _resume(self) -> tuple[Progress, Path | None]:
-        newest = self.checkpoints.newest()
-        progress = Progress() if newest is None else Progress.read(newest)
-        if newest is None and self.dev is not None:
-            progress.note_epoch(self.plan, 0, self.dev(self.model))
-        return progress, newest
+        checkpoints = self.checkpoints
+        while (newest := checkpoints.newest()) is not None:
+            progress = Progress.read(newest)
+            if progress.best_step in {0, progress.step} or checkpoints.is_whole(progress.best_step):
+                return progress, newest
+            _LOG.warning(
+                "%s: lost or damaged, and the best epoch's; training goes on from an earlier checkpoint, or anew",
+                checkpoints.path(progress.best_step),
+            )
+            shutil.rmtree(newest)
+        progress = Progress()
+        if self.dev is not None:
+            progress.note_epoch(self.plan, 0, self.measure(self.model))
+        return progress, None
+
+    def measure(self, folder: Path) -> float:
+        """Return the value of a model's folder on dev.
+
+        Raises:
+            ModelError: The dev function returned no number.
+        """
+        assert self.dev is not None
+        value = self.dev(folder)
+        try:
+            return float(value)
+        except (TypeError, ValueError) as error:
+            # None would pass for a training without dev.
+            raise ModelError(f"the dev function returned {value!r}; it has to return a number") from error
 
     def is_done(self, progress: Progress) -> bool:
         """Say whether no step is left to do."""

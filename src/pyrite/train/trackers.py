@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Trackers", "check_trackers"]
 
-_TENSORBOARD = "tensorboard"
+_TENSORBOARD, _NONE = "tensorboard", "none"
 
 
 class _Tracker(Protocol):
@@ -52,7 +52,7 @@ class Trackers:
         """Open the trackers; what a killed training sent after its last checkpoint is hidden, where a tracker can."""
         self._sent = len(progress.entries) if progress.step else 0
         self._pairs, self._since = 0, time.perf_counter()
-        for name in dict.fromkeys(self.names):
+        for name in () if list(self.names) == [_NONE] else dict.fromkeys(self.names):
             self._open.append(_open_tracker(name, self.folder, self.settings, progress.step))
 
     def follow(self, progress: Progress, pairs: int) -> None:
@@ -89,7 +89,7 @@ def check_trackers(names: Sequence[str]) -> None:
     Raises:
         SettingsError: A name is not known.
     """
-    if set(names) <= {_TENSORBOARD}:
+    if set(names) <= {_TENSORBOARD} or list(names) == [_NONE]:
         return
     from transformers.integrations.integration_utils import INTEGRATION_TO_CALLBACK
 

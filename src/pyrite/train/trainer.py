@@ -21,7 +21,7 @@ from pyrite.train.processes import Processes
 from pyrite.train.settings import StaticTrainer, TransformerTrainer
 from pyrite.train.task import TrainingTask
 from pyrite.train.trackers import Trackers, check_trackers
-from pyrite.train.wants import check_model, check_wants
+from pyrite.train.wants import check_contrast, check_model, check_wants
 
 __all__ = ["train"]
 
@@ -60,7 +60,7 @@ def train(
     Raises:
         DataError: The training set is empty, ids in it are not in the corpus or the queries, or the loss wants a
             teacher's scores and there are none.
-        SettingsError: There is nothing to contrast with (a batch of 1 without mined negatives), a prompt's or a
+        SettingsError: There is nothing to contrast with (such as a batch of 1 without mined negatives), a prompt's or a
             tracker's name is not known, there is patience and no dev, or the loss wants a guide and there is none, or
             has no use for it.
         ModelError: The folder holds no model of the settings' type, the working folder belongs to another training,
@@ -70,7 +70,7 @@ def train(
     if not processes.first:
         return take_part(processes)
     check_model(model, settings)
-    _check(training_set, settings, prompts)
+    _check_prompts(prompts)
     check_trackers(job.trackers)
     if settings.patience is not None and dev is None:
         raise SettingsError(
@@ -79,6 +79,7 @@ def train(
     negatives = settings.negatives if settings.loss.uses_mined() else 0
     examples = resolve(training_set, texts, negatives, settings.loss.positives_together())
     check_wants(settings.loss, examples, texts.guide)
+    check_contrast(settings.loss, examples, settings.batch_size)
     identity = [
         settings,
         ModelFolder.open(model).fingerprint(),
@@ -115,13 +116,6 @@ def train(
     return result
 
 
-def _check(training_set: TrainingSet, settings: StaticTrainer | TransformerTrainer, prompts: Mapping[str, str]) -> None:
+def _check_prompts(prompts: Mapping[str, str]) -> None:
     if unknown := sorted(prompts.keys() - {"query", "document"}):
         raise SettingsError(f"prompts: unknown name {unknown[0]!r}; allowed: document, query")
-    wanted = settings.negatives > 0 and settings.loss.uses_mined()
-    mined = wanted and any(group.negative_ids for group in training_set.rows())
-    if settings.batch_size == 1 and len(training_set) and not mined:
-        raise SettingsError(
-            "batch_size: 1 leaves nothing to contrast a query with, since no mined negatives are used; give a "
-            "larger batch_size, or a training set with negatives and negatives: 1 or more"
-        )

@@ -14,7 +14,7 @@ from pyrite.train.examples import Examples
 from pyrite.train.losses.loss import Loss, Want
 from pyrite.train.settings import StaticTrainer, TransformerTrainer
 
-__all__ = ["check_guide", "check_model", "check_static", "check_wants", "lacks_teacher"]
+__all__ = ["check_contrast", "check_guide", "check_model", "check_static", "check_wants", "lacks_teacher"]
 
 
 def check_model(model: Path, settings: StaticTrainer | TransformerTrainer) -> None:
@@ -71,6 +71,33 @@ def check_wants(loss: Loss, examples: Examples, guide: Encoder | None) -> None:
             "such as type: infonce"
         )
     check_guide(loss, guide)
+
+
+def check_contrast(loss: Loss, examples: Examples, batch_size: int) -> None:
+    """Raise where no query has anything to be contrasted with, so that the loss would be 0 throughout.
+
+    Args:
+        loss: The loss.
+        examples: The training set, resolved.
+        batch_size: Pairs in a batch.
+
+    Raises:
+        SettingsError: No mined negatives are used, and the batch gives none.
+    """
+    if (examples.negatives >= 0).any():
+        return
+    if loss.needs_mined():
+        cause, remedy = "the loss looks at a query's own mined negatives alone, and leaves", "another loss"
+    elif batch_size == 1:
+        cause, remedy = "batch_size: 1 leaves", "a larger batch_size"
+    elif len(np.unique(examples.query_keys)) == 1:
+        cause, remedy = "a training set of a single query leaves", "more queries"
+    else:
+        return
+    raise SettingsError(
+        f"{cause} nothing to contrast a query with, since no mined negatives are used; give {remedy}, or a training "
+        "set with negatives and negatives: 1 or more"
+    )
 
 
 def check_guide(loss: Loss, guide: Encoder | None) -> None:

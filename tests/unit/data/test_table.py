@@ -194,6 +194,8 @@ def test_runs_say_whose_scores_they_hold() -> None:
         (TrainingGroup("q", ()), "needs at least one positive"),
         (TrainingGroup("q", ("p",), ("n",), (1.0, 2.0)), "weights do not match"),
         (TrainingGroup("q", ("p",), ("n",), None, (1.0,)), "teacher_scores do not match"),
+        (TrainingGroup("q", ("p",), ("n",), (-0.5,)), "weight of a negative is negative or no number"),
+        (TrainingGroup("q", ("p",), ("n",), (np.nan,)), "weight of a negative is negative or no number"),
         (TrainingGroup("q", ("p",), example_weight=-0.5), "example_weight is negative or no number"),
         (TrainingGroup("q", ("p",), example_weight=np.nan), "example_weight is negative or no number"),
         (TrainingGroup("q", ("p",), example_weight=np.inf), "example_weight is negative or no number"),

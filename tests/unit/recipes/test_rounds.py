@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from itertools import pairwise
@@ -169,6 +170,17 @@ def test_a_finished_call_does_nothing_again(model: Path, tmp_path: Path) -> None
     job = TrainingJob(tmp_path / "work", device="cpu", on_step=lambda done, total: steps.append(done))
     train_in_rounds(model, data(), settings(), load=load(model), job=job)
     assert steps == []
+
+
+@pytest.mark.parametrize("damage", ["no model", "half a note"])
+def test_a_round_that_lost_something_is_finished_again(model: Path, tmp_path: Path, damage: str) -> None:
+    first = load_file(go(model, tmp_path, data(dev=None), rounds=2).folder / "model.safetensors")
+    if damage == "no model":
+        shutil.rmtree(tmp_path / "round-2" / "training" / "model")
+    else:
+        (tmp_path / "round-2" / "round.json").write_text('{"start": ')
+    again = load_file(go(model, tmp_path, data(dev=None), rounds=2).folder / "model.safetensors")
+    assert all(np.array_equal(first[name], again[name]) for name in first)
 
 
 def test_a_folder_of_other_rounds_is_refused(model: Path, tmp_path: Path) -> None:

@@ -322,6 +322,19 @@ def test_a_killed_training_on_an_adapter_ends_as_one_that_was_not(
     assert distance(adapters(again.folder), adapters(whole.folder)) == 0
 
 
+def test_a_killed_training_on_other_adapters_leaves_nothing_behind(
+    exported: dict[str, TrainingResult], run: Run
+) -> None:
+    def kill(done: int, _: int) -> None:
+        raise Killed
+
+    other = run("other", with_lora(export="adapter").model_copy(update={"seed": 5})).folder
+    with pytest.raises(Killed):
+        run("work", with_lora(), model=exported["adapter"].folder, on_step=kill)
+    again, whole = run("work", with_lora(), model=other), run("whole", with_lora(), model=other)
+    assert distance(weights(again.folder), weights(whole.folder)) == 0
+
+
 @pytest.mark.parametrize(
     ("changes", "named"),
     [

@@ -112,6 +112,11 @@ def test_a_folder_can_be_given(run: Callable[..., TrainingResult], tmp_path: Pat
     assert len(list((tmp_path / "curves").iterdir())) == 1
 
 
+def test_none_alone_is_no_tracker(run: Callable[..., TrainingResult], tmp_path: Path) -> None:
+    run(trackers=("none",), trackers_folder=tmp_path / "curves")
+    assert not (tmp_path / "curves").exists()
+
+
 def test_an_unknown_tracker_is_refused_before_anything_is_done(run: Callable[..., TrainingResult]) -> None:
     with pytest.raises(
         SettingsError, match=r"trackers: unknown name 'chalkboard'; allowed: none alone, or any of .*wandb"

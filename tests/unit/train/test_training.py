@@ -295,6 +295,38 @@ def test_a_checkpoint_without_its_optimizer_is_not_resumed_from(
     assert whole.equals(resumed, weights(resumed.folder))
 
 
+@pytest.mark.parametrize("damage", ["lost", "truncated"])
+def test_without_the_best_epochs_checkpoint_it_starts_anew(
+    run: Callable[..., TrainingResult], weights: Any, tmp_path: Path, kind: str, damage: str
+) -> None:
+    values = (0.1, 0.9, 0.2, 0.2)
+
+    def kill(done: int, _: int) -> None:
+        if done == 11:
+            raise Killed
+
+    with pytest.raises(Killed):
+        run(dev=dev_of_weights(values), checkpoint_steps=4, on_step=kill)
+    best = tmp_path / "work/checkpoints/step-5"
+    file = best / ("state.pt" if kind == "static" else "model.safetensors")
+    if damage == "lost":
+        shutil.rmtree(best)
+    else:
+        file.write_bytes(file.read_bytes()[:-8])
+    resumed, whole = (run(name, dev=dev_of_weights(values), checkpoint_steps=4) for name in ("work", "whole"))
+    assert (resumed.best_epoch, whole.best_epoch) == (1, 1)
+    assert same(weights(resumed.folder), weights(whole.folder))
+
+
+def test_a_checkpoint_that_is_lost_meanwhile_is_named(run: Callable[..., TrainingResult], tmp_path: Path) -> None:
+    def lose(done: int, _: int) -> None:
+        if done == 11:
+            shutil.rmtree(tmp_path / "work/checkpoints/step-5")
+
+    with pytest.raises(ModelError, match="step-5: the checkpoint of the best epoch was lost"):
+        run(dev=dev_of_weights((0.1, 0.9, 0.2, 0.2)), on_step=lose)
+
+
 def test_a_finished_training_is_not_done_again(run: Callable[..., TrainingResult], weights: Any) -> None:
     steps: list[int] = []
     first = weights(run(dev=dev_of_weights()).folder)
@@ -355,6 +387,8 @@ def test_nan_stops_the_training_with_advice(run: Callable[..., TrainingResult], 
 def test_a_dev_value_that_is_no_number_is_refused(run: Callable[..., TrainingResult]) -> None:
     with pytest.raises(ModelError, match="dev function returned nan after epoch 0"):
         run(dev=lambda _: float("nan"))
+    with pytest.raises(ModelError, match="dev function returned None"):
+        run(dev=lambda _: None)  # type: ignore[arg-type,return-value]
 
 
 def test_the_wrong_kind_of_model_is_refused(
@@ -387,6 +421,18 @@ def test_nothing_to_contrast_is_refused(run: Callable[..., TrainingResult], kind
     with pytest.raises(SettingsError, match="batch_size: 1 leaves nothing to contrast"):
         run(settings=alone)
     run("fine", settings=alone.model_copy(update={"negatives": 1, "epochs": 1}))
+
+
+def test_a_loss_of_0_throughout_is_refused(
+    run: Callable[..., TrainingResult], training_set: TrainingSet, kind: str
+) -> None:
+    plain = SETTINGS[kind].model_copy(update={"negatives": 0, "epochs": 1})
+    with pytest.raises(SettingsError, match="own mined negatives alone, and leaves nothing to contrast"):
+        run(settings=plain.model_copy(update={"loss": InfoNCE(candidates="own")}))
+    one = TrainingSet.from_rows([next(training_set.rows())])
+    with pytest.raises(SettingsError, match="single query leaves nothing to contrast"):
+        run(settings=plain, groups=one)
+    run(settings=plain.model_copy(update={"loss": InfoNCE(candidates="own", directions="both")}))
 
 
 def test_an_unknown_prompt_is_refused(

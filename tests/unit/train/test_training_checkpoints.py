@@ -47,7 +47,9 @@ def test_an_interrupted_one_is_skipped_and_cleared(checkpoints: Checkpoints) -> 
     assert names(checkpoints) == ["step-1"]
 
 
-@pytest.mark.parametrize("damage", ["truncated", "lost", "no manifest", "bad manifest"])
+@pytest.mark.parametrize(
+    "damage", ["truncated", "lost", "no manifest", "bad manifest", "a list for a manifest", "lists for files"]
+)
 def test_a_damaged_one_is_skipped_and_cleared(checkpoints: Checkpoints, damage: str) -> None:
     write(checkpoints, 1)
     folder = write(checkpoints, 2)
@@ -58,7 +60,8 @@ def test_a_damaged_one_is_skipped_and_cleared(checkpoints: Checkpoints, damage: 
     elif damage == "no manifest":
         (folder / "manifest.json").unlink()
     else:
-        (folder / "manifest.json").write_text('{"files": ')
+        contents = {"bad manifest": '{"files": ', "a list for a manifest": "[1]", "lists for files": '{"files": []}'}
+        (folder / "manifest.json").write_text(contents[damage])
     assert checkpoints.newest() == checkpoints.path(1)
     assert names(checkpoints) == ["step-1"]
 

@@ -26,6 +26,7 @@ from pyrite.search.retriever import Index
 from pyrite.seeds import derive_seed
 from pyrite.settings import Json, canonical_hash
 from pyrite.train import Dev, TrainingJob, TrainingTexts, train
+from pyrite.train.card import CARD
 from pyrite.train.trackers import check_trackers
 from pyrite.train.wants import check_guide, check_model
 
@@ -193,7 +194,7 @@ class _Rounds:
         )
         folder.mkdir(parents=True, exist_ok=True)
         file = folder / _IDENTITY
-        if file.is_file() and json.loads(file.read_text()) != identity:
+        if file.is_file() and file.read_text() != json.dumps(identity):
             raise ModelError(
                 f"{folder}: holds rounds of other settings, data or another model; give another working folder, or "
                 "delete this one to start anew"
@@ -313,8 +314,15 @@ class _Rounds:
         return self._folder(number) / "training" / "model" if number else self.model
 
     def _finished(self, number: int) -> _Facts | None:
+        """Return what a round left, or None where it is not finished, or its model is gone or the note damaged."""
         file = self._folder(number) / _FACTS
-        return _Facts(**json.loads(file.read_text())) if file.is_file() else None
+        # A model's card is written last.
+        if not file.is_file() or not (self._model_of(number) / CARD).is_file():
+            return None
+        try:
+            return _Facts(**json.loads(file.read_text()))
+        except (ValueError, TypeError):
+            return None
 
     def _log(self, rounds: int) -> TrainingLog:
         """Join the logs of all rounds, steps and epochs counted through, and what was noted of each round."""

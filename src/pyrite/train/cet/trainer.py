@@ -114,7 +114,7 @@ def _train(task: TrainingTask, start: CrossEncoderSettings, settings: CetTrainer
         task.checkpoints.newest()  # where the folder is another training's, before anything is written
         starts = {MODEL: task.model, SELECTION: task.job.workdir / _SELECTION_START}
         for name, network in networks.items():
-            set_up(network, starts[name], settings)
+            set_up(network, starts[name], settings, task.identity)
         result = run_training(task, CetLearner(task, settings, networks), starts)
         return CetResult(result, task.job.workdir / SELECTION)
 

@@ -65,6 +65,10 @@ class MarginMSE(Loss):
         """Return margins."""
         return frozenset({"margins"})
 
+    def needs_mined(self) -> bool:
+        """Return True: the candidates are a query's own."""
+        return True
+
     def parameters(self) -> dict[str, float]:
         """Return the logarithm of the scale, where it is learnt."""
         return {"log-scale": math.log(self.scale)} if self.learn_scale else {}
@@ -113,6 +117,10 @@ class _Distillation(TemperedLoss):
     def wants(self) -> frozenset[Want]:
         """Return teacher scores."""
         return frozenset({"teacher scores"})
+
+    def needs_mined(self) -> bool:
+        """Return True: the candidates are a query's own."""
+        return True
 
     def facts(self, batch: LossBatch, parameters: Parameters | None = None) -> dict[str, float]:
         """Return what `Loss.facts` has, the share of the candidates in use, and the teacher's entropy in nats.

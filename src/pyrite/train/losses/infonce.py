@@ -76,6 +76,10 @@ class InfoNCE(TemperedLoss):
             losses = losses * _mean_weights(batch.weights[batch.view], batch.present[batch.view])
         return batch.mean(losses)
 
+    def needs_mined(self) -> bool:
+        """Say whether the candidates are a query's own, and no positive looks for its query among others."""
+        return self.candidates == "own" and self.directions == "query-to-document"
+
     def _forward(self, batch: LossBatch, tau: torch.Tensor | float) -> torch.Tensor:
         from torch.nn.functional import cross_entropy
 

@@ -67,6 +67,10 @@ class Loss(Settings):
         """Say whether it looks at mined negatives; where not, they need not be encoded."""
         return True
 
+    def needs_mined(self) -> bool:
+        """Say whether it looks at no other negatives, so that without them there is nothing to learn."""
+        return False
+
 
 def _known_share(batch: LossBatch) -> float:
     """Return the share of known positives among the documents beside each query's own."""

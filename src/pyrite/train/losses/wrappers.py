@@ -82,6 +82,10 @@ class SumOfLosses(Loss):
         """Say whether any of the losses looks at mined negatives."""
         return any(term.loss.uses_mined() for term in self.terms)
 
+    def needs_mined(self) -> bool:
+        """Say whether all of the losses need them."""
+        return all(term.loss.needs_mined() for term in self.terms)
+
     def parameters(self) -> dict[str, float]:
         """Return what the losses learn, each name with the place of its loss before it, from 1."""
         return {
@@ -138,6 +142,10 @@ class Matryoshka(Loss):
             raise ValueError(f"dims must be different numbers from 1, not {', '.join(map(str, self.dims))}")
         if self.weights and len(self.weights) != len(self.dims):
             raise ValueError(f"{len(self.weights)} weights for {len(self.dims)} dims; give one for each, or none")
+        if self.weights and min(self.weights) <= 0:
+            raise ValueError(
+                f"weights must be above 0, not {', '.join(map(str, self.weights))}; leave a size out instead"
+            )
         return self
 
     def __call__(self, batch: LossBatch, parameters: Parameters | None = None) -> torch.Tensor:
@@ -169,6 +177,10 @@ class Matryoshka(Loss):
     def uses_mined(self) -> bool:
         """Say whether the loss looks at mined negatives."""
         return self.loss.uses_mined()
+
+    def needs_mined(self) -> bool:
+        """Say whether the loss needs them."""
+        return self.loss.needs_mined()
 
     def parameters(self) -> dict[str, float]:
         """Return what the loss learns, one for all sizes."""

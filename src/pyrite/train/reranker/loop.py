@@ -83,13 +83,13 @@ def _measure(task: TrainingTask, progress: Progress, network: ScoringNetwork) ->
     if task.dev is not None:
         folder = task.job.workdir / "dev-model"
         _save(network, folder)
-        value = task.dev(folder)
+        value = task.measure(folder)
     progress.note_epoch(task.plan, epoch, value)
 
 
 def _result(task: TrainingTask, progress: Progress, learner: Learner, starts: Mapping[str, Path]) -> TrainingResult:
     if 0 < progress.best_step < progress.step:
-        learner.load_state(task.checkpoints.path(progress.best_step) / _STATE)
+        learner.load_state(task.checkpoints.whole(progress.best_step) / _STATE)
     for name, network in learner.networks.items():
         folder = task.job.workdir / name
         if progress.best_step == 0:

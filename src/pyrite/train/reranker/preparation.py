@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
-from collections.abc import Callable
 from pathlib import Path
 
 from pyrite.data import TrainingSet
@@ -11,6 +9,7 @@ from pyrite.errors import SettingsError
 from pyrite.models.scorer_settings import CrossEncoderSettings, YesNoSettings
 from pyrite.settings import canonical_hash
 from pyrite.train.batches import BatchPlan
+from pyrite.train.checkpoint import write_once
 from pyrite.train.examples import Examples
 from pyrite.train.job import Dev, TrainingJob, TrainingTexts
 from pyrite.train.reranker.networks import ScoringNetwork
@@ -88,20 +87,17 @@ def make_task(
     )
 
 
-def set_up(network: ScoringNetwork, folder: Path, settings: ScorerTrainer) -> None:
-    """Save an untrained network, and make it ready for training."""
-    _write_whole(network.save, folder)
+def set_up(network: ScoringNetwork, folder: Path, settings: ScorerTrainer, identity: str) -> None:
+    """Save an untrained network, and make it ready for training.
+
+    Args:
+        network: As it was loaded.
+        folder: Where it is saved; what another training left there is replaced.
+        settings: How it is trained.
+        identity: What `training_identity` gave.
+    """
+    write_once(folder, identity, network.save)
     if settings.lora is not None:
         network.adapt(settings.lora, settings.seed)
     if settings.gradient_checkpointing:
         network.checkpoint_activations()
-
-
-def _write_whole(save: Callable[[Path], None], folder: Path) -> None:
-    """Save the untrained model, whole or not at all; one that is there is the same."""
-    if folder.is_dir():
-        return
-    partial = folder.with_name(f"{folder.name}.partial")
-    shutil.rmtree(partial, ignore_errors=True)
-    save(partial)
-    partial.rename(folder)

@@ -91,7 +91,7 @@ def _train(
     with hidden_bars():
         network = _load(start, settings.seed)
         task.checkpoints.newest()  # where the folder is another training's, before anything is written
-        set_up(network, task.model, settings)
+        set_up(network, task.model, settings, task.identity)
         return run_training(task, RerankerLearner(task, settings, network), {MODEL: task.model})
 
 

@@ -102,6 +102,7 @@ class Stage(Settings):
         ({"type": "matryoshka", "dims": []}, "stage.loss.matryoshka.dims"),
         ({"type": "matryoshka", "dims": [4, 4]}, "dims must be different numbers from 1, not 4, 4"),
         ({"type": "matryoshka", "dims": [4, 2], "weights": [1]}, "1 weights for 2 dims"),
+        ({"type": "matryoshka", "dims": [4, 2], "weights": [1, -1]}, r"weights must be above 0, not 1.0, -1.0"),
         ({"type": "matryoshka", "dims": [4], "loss": {"type": "matryoshka", "dims": [2]}}, "loss.matryoshka.loss"),
         ({"type": "sum", "terms": []}, "stage.loss.sum.terms"),
         ({"type": "debiased", "class_prior": 1}, "class_prior"),

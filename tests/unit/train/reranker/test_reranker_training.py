@@ -362,3 +362,19 @@ def test_what_does_not_fit_is_said(
     call("c")
     with pytest.raises(ModelError, match="another training"):
         call("c", PLAIN.model_copy(update={"epochs": 3}))
+
+
+def test_a_killed_try_of_another_model_leaves_nothing_behind(
+    call: Callable[..., Any], starts: dict[str, Start], weights: Callable[[Path], Any], tmp_path: Path
+) -> None:
+    def kill(done: int, _: int) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        call("work", on_step=kill)
+    starts["other"] = CrossEncoderSettings(model=str(write_cross_encoder(tmp_path / "other", WORDS, seed=7)))
+    # Training never helps, so that the untrained model comes back.
+    values = iter((0.9, 0.1, 0.1))
+    result = call("work", start="other", dev=lambda _: next(values))
+    assert result.best_epoch == 0
+    assert same(weights(result.folder), weights(tmp_path / "other"))
