@@ -13,6 +13,7 @@ import pyarrow.compute as pc
 from pydantic import Field, model_validator
 
 from pyrite.data import Corpus, Qrels, Queries, Run
+from pyrite.errors import DataError
 from pyrite.eval import evaluate, evaluate_index
 from pyrite.models.folder import ModelFolder
 from pyrite.models.prompts import read_prompts
@@ -115,5 +116,10 @@ class DevCandidates:
         """
         judged = pc.is_in(self.candidates.column("query_id"), value_set=pa.array(self.qrels.query_ids()))
         run = Run(self.candidates.arrow.filter(judged), self.candidates.metadata)
+        if len(run) == 0:
+            raise DataError(
+                "dev: the ranking has candidates for not one of the judged queries: every epoch would be worth 0; give "
+                "the ranking of a search for these queries"
+            )
         scored = rerank(run, self.queries, TextPairScorer(scorer, self.corpus), name="reranker", depth=self.depth)
         return next(iter(evaluate(scored, self.qrels, [self.measure]).means().values()))

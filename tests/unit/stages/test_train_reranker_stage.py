@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from pyrite.data import Qrels, Run, TrainingGroup, TrainingSet
-from pyrite.errors import SettingsError, StageError
+from pyrite.errors import DataError, SettingsError, StageError
 from pyrite.eval import evaluate
 from pyrite.models.folder import ModelFolder
 from pyrite.models.scorer_settings import CrossEncoderSettings, EndpointSettings, YesNoSettings
@@ -101,6 +101,9 @@ def test_what_is_missing_is_said(cross: ScorerStore, groups: TrainingSet, tmp_pa
     context = Context(tmp_path, RESOURCES)
     with pytest.raises(StageError, match="train-reranker: dev judgements and a ranking for them belong together"):
         train_reranker(SETTINGS, inputs(cross, groups, dev=TINY.split("dev")), context)
+    others = inputs(cross, groups, dev=TINY.split("dev"), candidates=_judged(RUN, TINY.split("test")))
+    with pytest.raises(DataError, match="candidates for not one of the judged queries"):
+        train_reranker(SETTINGS, others, Context(tmp_path / "others", RESOURCES))
     endpoint = ScorerStore(EndpointSettings(base_url="http://localhost:1"), None)
     with pytest.raises(StageError, match="an endpoint has no weights"):
         train_reranker(SETTINGS, inputs(endpoint, groups), context)
