@@ -77,12 +77,21 @@ class ScoreOutputs:
 
 @stage("score", version=1)
 def score(settings: ScoreStageSettings, inputs: ScoreInputs, context: Context) -> ScoreOutputs:
-    """Score sets of negatives before training: signal, safety and how they rank, with intervals."""
-    sets = NamedSets.of({name: _training_set(name, one, settings, inputs) for name, one in inputs.sets.items()})
+    """Score sets of negatives before training: signal, safety and how they rank, with intervals.
+
+    Raises:
+        StageError: Two inputs or settings say who scores or who judges, or something that a set needs is lacking.
+    """
+    given = {name: _training_set(name, one, settings, inputs) for name, one in inputs.sets.items()}
+    sets = NamedSets.of(given)
     texts = _texts(inputs)
     texts.check(sets)
     encoded = encoded_texts(one_encoder(inputs.index, inputs.model, "score"), "texts", sets, texts, context)
     judge = _judge(settings, inputs, sets, texts, context)
+    if settings.taught:
+        if judge is not None:
+            raise StageError("score: `taught`, `judge` and `candidates` all say who judges; give one of them")
+        judge = JudgedPairs.taught(settings.judge, sets, given)
     scored = score_sets(Material.gather(sets, texts, encoded, judge, settings), settings, encoded)
     page = render_score(ScoreReport(settings.title, scored.ranking, scored.facts, MEASURES))
     return ScoreOutputs(scored.scores, scored.ranking, page)

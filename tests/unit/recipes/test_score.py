@@ -176,6 +176,30 @@ def test_stored_scores_judge() -> None:
         JudgedPairs.stored(more, candidates, "cross")
 
 
+def taught(first: tuple[float | None, ...], second: tuple[float | None, ...]) -> dict[str, TrainingSet]:
+    groups = [
+        TrainingGroup("gold", ("positive",), ("near", "far"), teacher_scores=first),
+        TrainingGroup("salt", ("positive", "mid"), ("near",), teacher_scores=second),
+    ]
+    return {"one": TrainingSet.from_rows(groups, {"score_kind": "probability"})}
+
+
+def test_teacher_scores_judge() -> None:
+    given = taught((0.9, 0.4, 0.1), (0.8, 0.7, 0.2))
+    sets = NamedSets.of(given)
+    judged = JudgedPairs.taught("teacher", sets, given)
+    found = judged.similarities(sets.groups["one"])
+    assert found.positives.tolist() == [0.9, 0.8, 0.7]
+    assert found.negatives.tolist() == [0.4, 0.1, 0.2]
+    assert judged.kind is ScoreKind.PROBABILITY
+    lacking = taught((0.9, None, 0.1), (0.8, 0.7, 0.2))
+    with pytest.raises(DataError, match="teacher scores for 5 of 6 documents"):
+        JudgedPairs.taught("teacher", sets, lacking)
+    both = {"one": given["one"], "two": taught((0.9, 0.5, 0.1), (0.8, 0.7, 0.2))["one"]}
+    with pytest.raises(DataError, match="two different teacher scores for 1 pairs"):
+        JudgedPairs.taught("teacher", NamedSets.of(both), both)
+
+
 def test_sets_without_a_value_come_last() -> None:
     ranking = rank_sets({"diversity": {"a": np.full(3, np.nan), "b": np.ones(3)}}, rounds=100)
     first, last = ranking.rows()

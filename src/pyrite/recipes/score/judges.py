@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from pyrite.data import Candidates, ScoreKind
+from pyrite.data import Candidates, ScoreKind, TrainingSet
 from pyrite.data.codes import pair_keys, positions
 from pyrite.errors import DataError
 from pyrite.metrics.groups import Groups, Similarities
@@ -16,7 +17,24 @@ from pyrite.recipes.score.sets import NamedSets
 
 __all__ = ["JudgedPairs"]
 
+_SAME = 1e-3
 _BOUNDED = {ScoreKind.COSINE, ScoreKind.PROBABILITY, ScoreKind.LOGIT}
+
+
+def _one_each(sets: NamedSets, keys: np.ndarray, scores: np.ndarray) -> np.ndarray:
+    """Return the score of each of the sets' keys, all of which are there, some more than once."""
+    places = np.searchsorted(sets.keys, keys)
+    lowest, highest = np.full(len(sets.keys), np.inf), np.full(len(sets.keys), -np.inf)
+    np.minimum.at(lowest, places, scores)
+    np.maximum.at(highest, places, scores)
+    # The same pair, scored in two batches of another padding, differs in the last digits.
+    differ = highest - lowest > _SAME * np.maximum(1, np.abs(highest))
+    if differ.any():
+        raise DataError(
+            f"judge: the sets carry two different teacher scores for {int(differ.sum())} pairs; have all of them "
+            "scored by one teacher"
+        )
+    return highest
 
 
 @dataclass(frozen=True)
@@ -63,6 +81,39 @@ class JudgedPairs:
                 "it, or give the model itself as the judge"
             )
         return cls(scorer, ScoreKind(kinds[scorer]), sets, table.column("score").to_numpy()[rows])
+
+    @classmethod
+    def taught(cls, name: str, sets: NamedSets, given: Mapping[str, TrainingSet]) -> JudgedPairs:
+        """Take the teacher scores that training sets carry.
+
+        Args:
+            name: What to call the teacher.
+            sets: The sets.
+            given: The training sets that they were made of.
+
+        Raises:
+            DataError: A pair has no score, or two sets have different ones: they had different teachers.
+        """
+        keys, scores = [], []
+        for set_name, one in given.items():
+            groups = sets.groups[set_name]
+            flat = pc.list_flatten(one.column("teacher_scores"))
+            wanted = len(groups.positives) + len(groups.negatives)
+            if len(flat) != wanted or flat.null_count:
+                raise DataError(
+                    f"judge: the set {set_name!r} carries teacher scores for {len(flat) - flat.null_count} of {wanted} "
+                    "documents; score it whole with `teacher-scores`, or give a judge"
+                )
+            # Each group's positives stand before its negatives.
+            before = groups.negative_starts[groups.query_of_positives()]
+            after = groups.positive_starts[groups.query_of_negatives() + 1]
+            values = flat.to_numpy()
+            for own, places in zip(sets.keys_of(groups), (before, after), strict=True):
+                keys.append(own)
+                scores.append(values[np.arange(len(own)) + places])
+        kinds = {str(one.metadata.get("score_kind", ScoreKind.UNKNOWN)) for one in given.values()}
+        kind = ScoreKind(kinds.pop()) if len(kinds) == 1 else ScoreKind.UNKNOWN
+        return cls(name, kind, sets, _one_each(sets, np.concatenate(keys), np.concatenate(scores)))
 
     @classmethod
     def of_cosines(cls, name: str, sets: NamedSets, scores: np.ndarray) -> JudgedPairs:

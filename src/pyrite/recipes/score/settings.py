@@ -30,6 +30,8 @@ class ScoreSettings(Settings):
     """What to call the encoder that scores; the report names it beside every score."""
     judge: str = "judge"
     """What to call the judge. Without a judge of its own, the scorer whose scores in the candidates judge."""
+    taught: bool = False
+    """Whether the teacher scores that training sets carry judge, where there is no other judge."""
     grade_threshold: int = Field(default=1, ge=1)
     """The lowest grade that makes a positive, for negatives that come with judgements."""
     random_documents: int = Field(default=200, ge=1)
