@@ -50,6 +50,7 @@ from pyrite.train.quiet import hidden_bars
 from pyrite.train.settings import LoraSettings, TransformerTrainer
 from pyrite.train.task import TrainingTask
 from pyrite.train.text_batches import BatchLoss, Collator
+from pyrite.train.wants import check_length
 
 __all__ = ["train_biencoder"]
 
@@ -93,6 +94,7 @@ def _load(task: TrainingTask, settings: TransformerTrainer) -> SentenceTransform
     else:
         halved = settings.precision == "bf16"
         model = _adapted(task, settings.lora, settings.seed, device, torch.bfloat16 if halved else torch.float32)
+    check_length(model, settings.max_length)
     if settings.gradient_checkpointing:
         checkpoint_activations(model)
     return model

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -14,7 +15,15 @@ from pyrite.train.examples import Examples
 from pyrite.train.losses.loss import Loss, Want
 from pyrite.train.settings import StaticTrainer, TransformerTrainer
 
-__all__ = ["check_contrast", "check_guide", "check_model", "check_static", "check_wants", "lacks_teacher"]
+__all__ = [
+    "check_contrast",
+    "check_guide",
+    "check_length",
+    "check_model",
+    "check_static",
+    "check_wants",
+    "lacks_teacher",
+]
 
 
 def check_model(model: Path, settings: StaticTrainer | TransformerTrainer) -> None:
@@ -27,6 +36,27 @@ def check_model(model: Path, settings: StaticTrainer | TransformerTrainer) -> No
         check_static(model)
     elif "StaticEmbedding" in [name for name, _ in ModelFolder.open(model).modules()]:
         raise ModelError(f"{model}: a static encoder, and the settings say transformer; set type: static")
+
+
+def check_length(network: Any, max_length: int | None) -> None:
+    """Raise where a transformer that learnt a vector for each position has fewer of them than tokens are to be read.
+
+    Args:
+        network: The model, a torch module.
+        max_length: Tokens of a text; None asks for nothing.
+
+    Raises:
+        SettingsError: Longer texts would have no positions.
+    """
+    for name, part in network.named_modules() if max_length is not None else ():
+        if name.endswith("position_embeddings") and hasattr(part, "num_embeddings"):
+            # RoBERTa and its kin count from behind the padding token's number.
+            room = part.num_embeddings - (0 if part.padding_idx is None else part.padding_idx + 1)
+            if max_length > room:
+                raise SettingsError(
+                    f"max_length: {max_length} is more than the {room} tokens that the model has positions for; give "
+                    "that many at most, or leave it out"
+                )
 
 
 def check_static(model: Path) -> str:

@@ -423,6 +423,14 @@ def test_nothing_to_contrast_is_refused(run: Callable[..., TrainingResult], kind
     run("fine", settings=alone.model_copy(update={"negatives": 1, "epochs": 1}))
 
 
+def test_more_tokens_than_positions_are_refused(
+    transformer_model: Path, training_set: TrainingSet, texts: TrainingTexts, tmp_path: Path
+) -> None:
+    job = TrainingJob(tmp_path / "work", device="cpu")
+    with pytest.raises(SettingsError, match="max_length: 33 is more than the 32 tokens"):
+        train(transformer_model, training_set, texts, TransformerTrainer(max_length=33), prompts={}, job=job)
+
+
 def test_a_loss_of_0_throughout_is_refused(
     run: Callable[..., TrainingResult], training_set: TrainingSet, kind: str
 ) -> None:

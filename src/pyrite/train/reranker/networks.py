@@ -14,6 +14,7 @@ from pyrite.models.adapters import is_adapted, merge_adapters
 from pyrite.models.scorer_settings import CrossEncoderSettings
 from pyrite.seeds import derive_seed
 from pyrite.train.settings import LoraSettings
+from pyrite.train.wants import check_length
 
 if TYPE_CHECKING:
     import torch
@@ -83,6 +84,7 @@ class CrossEncoderNetwork:
 
         Raises:
             ModelError: It cannot be loaded, or has another number of outputs.
+            SettingsError: It has no positions for so many tokens.
         """
         import torch
         from sentence_transformers import CrossEncoder
@@ -109,6 +111,7 @@ class CrossEncoderNetwork:
                     f"{start.model}: cannot be loaded as a cross-encoder of one output ({type(error).__name__}: "
                     f"{error}). Give a folder or a name on the hub: a cross-encoder of one output, or an encoder"
                 ) from error
+        check_length(model, start.max_length)
         # Packed sequences, which flash attention allows, depend on what shares a batch.
         if hasattr(model[0], "unpad_inputs"):
             model[0].unpad_inputs = False

@@ -351,6 +351,8 @@ def test_what_does_not_fit_is_said(
         call("a", objective(PairAndList(), negatives=26), CAUSAL)
     with pytest.raises(SettingsError, match=r"a reranker is saved merged"):
         call("a", PLAIN.model_copy(update={"lora": LoraSettings(export="adapter")}))
+    with pytest.raises(SettingsError, match=r"max_length: 65 is more than the 64 tokens"):
+        call("length", PLAIN.model_copy(update={"max_length": 65}))
     with pytest.raises(SettingsError, match=r"patience: without dev"):
         call("a", PLAIN.model_copy(update={"patience": 1}))
     with pytest.raises(SettingsError, match=r"no negatives to learn from"):
