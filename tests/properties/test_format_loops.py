@@ -40,6 +40,7 @@ TEXTS = st.text(
 FILLED = TEXTS.filter(lambda text: text.strip() != "")
 IDS = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\t\n\r\ufeff"), min_size=1, max_size=5)
 NUMBERS = st.floats(-1e6, 1e6, allow_nan=False)
+WEIGHTS = st.floats(0, 1e6, allow_nan=False)
 SOURCES = st.lists(st.sampled_from(["bm25", "dense", "hybrid"]), max_size=2, unique=True).map(tuple)
 FIELDS = ("weights", "teacher_scores", "margins", "sources", "example_weight")
 
@@ -93,7 +94,7 @@ def groups(draw: st.DrawFn, query_id: str, doc_ids: list[str]) -> TrainingGroup:
     order = draw(st.permutations(doc_ids))
     count = draw(st.integers(1, len(order) - 3))
     scores = draw(st.lists(st.none() | NUMBERS, min_size=count + 3, max_size=count + 3))
-    weights = draw(st.none() | st.tuples(NUMBERS, NUMBERS, NUMBERS))
+    weights = draw(st.none() | st.tuples(WEIGHTS, WEIGHTS, WEIGHTS))
     margins = draw(st.lists(NUMBERS, min_size=3 * count, max_size=3 * count))
     sources = draw(st.tuples(SOURCES, SOURCES, SOURCES))
     return TrainingGroup(

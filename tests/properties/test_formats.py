@@ -128,7 +128,7 @@ def training_groups(draw: st.DrawFn, query_id: str, doc_ids: list[str], negative
     count = draw(st.integers(1, len(order) - (negatives or 0)))
     end = draw(st.integers(count, len(order))) if negatives is None else count + negatives
     scores = draw(st.lists(st.none() | SCORES, min_size=end, max_size=end))
-    weights = draw(st.none() | st.lists(SCORES, min_size=end - count, max_size=end - count))
+    weights = draw(st.none() | st.lists(SCORES.map(abs), min_size=end - count, max_size=end - count))
     return TrainingGroup(
         query_id,
         tuple(order[:count]),

@@ -61,7 +61,7 @@ def groups(draw: st.DrawFn) -> list[TrainingGroup]:
     made = []
     for query_id in draw(st.lists(TEXTS, max_size=4, unique=True)):
         positives, negatives = draw(st.lists(TEXTS, min_size=1, max_size=3)), draw(st.lists(TEXTS, max_size=3))
-        weights = st.lists(NUMBERS, min_size=len(negatives), max_size=len(negatives)).map(tuple)
+        weights = st.lists(st.floats(0, 1e6), min_size=len(negatives), max_size=len(negatives)).map(tuple)
         size = len(positives) + len(negatives)
         scores = st.lists(st.none() | NUMBERS, min_size=size, max_size=size).map(tuple)
         row = (tuple(positives), tuple(negatives), draw(st.none() | weights), draw(st.none() | scores))

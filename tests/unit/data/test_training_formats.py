@@ -549,3 +549,19 @@ def test_lines_under_the_name_of_one_object_are_told_apart(tmp_path: Path) -> No
     assert len(read_training_set(tmp_path / "train.json").training_set) == 1
     (tmp_path / "train.json").write_text(lines({"query": "a", "pos": ["x"], "neg": ["y"]}))
     assert guess_format(tmp_path / "train.json") == "flag-embedding"
+
+
+@pytest.mark.parametrize(
+    ("file_format", "record", "name"),
+    [
+        ("tevatron", {"negative_passages": [{"text": "y", "weight": -1}]}, "weight"),
+        ("flag-embedding", {"neg": ["y"], "neg_weights": [-1]}, "neg_weights"),
+    ],
+)
+def test_a_weight_below_0_is_a_fault_of_its_line(
+    file_format: Format, record: dict[str, object], name: str, tmp_path: Path
+) -> None:
+    given = {"query": "a", "positive_passages": [{"text": "x"}], "pos": ["x"], **record}
+    assert faults(tmp_path / "t.jsonl", lines(given), file_format) == [
+        (1, f"item 1 of `{name}` is -1, wants a finite number from 0 up or null")
+    ]

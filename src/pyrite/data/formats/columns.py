@@ -7,7 +7,15 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from pyrite.data.formats.examples import Example, Passage
-from pyrite.data.formats.fields import EXAMPLE_WEIGHT, id_field, ids_field, numbers_field, texts_field, weight_field
+from pyrite.data.formats.fields import (
+    EXAMPLE_WEIGHT,
+    id_field,
+    ids_field,
+    numbers_field,
+    texts_field,
+    weight_field,
+    weights_field,
+)
 from pyrite.data.formats.lines import Line, describe
 from pyrite.errors import DataError
 
@@ -96,7 +104,7 @@ class ExampleColumns:
     def _pair(self, line: Line, row: Row) -> tuple[list[Passage], list[Passage]]:
         name = self.texts[1]
         (score,) = numbers_field(line, {"score": [row.get("score")]}, "score", 1)
-        (weight,) = numbers_field(line, {"weight": [row.get("weight")]}, "weight", 1)
+        (weight,) = weights_field(line, {"weight": [row.get("weight")]}, "weight", 1)
         passage = Passage(_text(line, row, name), _optional_id(line, row, f"{name}_id"), score, weight)
         return _divide(line, [passage], [row["label"]])
 
@@ -134,7 +142,7 @@ def _weights(line: Line, row: Row, negatives: int) -> list[float | None]:
     """Return the weights of the negatives; a triplet's single one is a number and not a list."""
     if "weight" in row:
         row = {"weights": [row["weight"]]}
-    return numbers_field(line, row, "weights", negatives)
+    return weights_field(line, row, "weights", negatives)
 
 
 def _text(line: Line, row: Row, name: str) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from pyrite.data.formats.lines import Line, describe
@@ -18,6 +18,7 @@ __all__ = [
     "text_field",
     "texts_field",
     "weight_field",
+    "weights_field",
 ]
 
 EXAMPLE_WEIGHT = "example_weight"
@@ -83,12 +84,22 @@ def sources_field(line: Line, record: Row, name: str, count: int) -> list[tuple[
 
 def numbers_field(line: Line, record: Row, name: str, count: int, what: str = "texts") -> list[float | None]:
     """Return one finite number, or None where there is none, for each of `count` texts, or what they are called."""
-    values = _list_of(line, record, name, count, what)
+    return _numbers(line, name, _list_of(line, record, name, count, what), "a finite number")
+
+
+def weights_field(line: Line, record: Row, name: str, count: int) -> list[float | None]:
+    """Return a weight, finite and from 0 up, or None where there is none, for each of `count` texts."""
+    return _numbers(line, name, _list_of(line, record, name, count), "a finite number from 0 up", lowest=0.0)
+
+
+def _numbers(
+    line: Line, name: str, values: Sequence[Any], wanted: str, lowest: float = -math.inf
+) -> list[float | None]:
     for position, value in enumerate(values, start=1):
-        if value is not None and not _is_number(value):
-            shown = value if isinstance(value, float) else describe(value)
-            line.fault(f"item {position} of `{name}` is {shown}, wants a finite number or null")
-            return [None] * count
+        if value is not None and not (_is_number(value) and value >= lowest):
+            shown = value if isinstance(value, float) or _is_number(value) else describe(value)
+            line.fault(f"item {position} of `{name}` is {shown}, wants {wanted} or null")
+            return [None] * len(values)
     return [None if value is None else float(value) for value in values]
 
 

@@ -20,6 +20,7 @@ from pyrite.data.formats.fields import (
     text_field,
     texts_field,
     weight_field,
+    weights_field,
 )
 from pyrite.data.formats.fitting import Holds, Written, fit, lacks_scores, written
 from pyrite.data.formats.lines import Line
@@ -174,7 +175,7 @@ def _passages(line: Line, record: dict[str, Any], side: str) -> Iterator[Passage
     texts = texts_field(line, record, side)
     ids = ids_field(line, record, f"{side}_id", len(texts))
     scores = numbers_field(line, record, f"{side}_scores", len(texts))
-    weights = numbers_field(line, record, f"{side}_weights", len(texts))
+    weights = weights_field(line, record, f"{side}_weights", len(texts))
     sources = sources_field(line, record, f"{side}_sources", len(texts))
     columns = zip(texts, ids, scores, weights, sources, strict=True)
     return (Passage(text, doc_id, score, weight, sources=found) for text, doc_id, score, weight, found in columns)

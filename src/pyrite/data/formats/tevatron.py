@@ -21,6 +21,7 @@ from pyrite.data.formats.fields import (
     sources_field,
     text_field,
     weight_field,
+    weights_field,
 )
 from pyrite.data.formats.fitting import Holds, Incomplete, Written, fit, written
 from pyrite.data.formats.lines import Line, describe
@@ -147,7 +148,7 @@ def _passages(line: Line, record: dict[str, Any], name: str) -> Iterator[Passage
             line.fault(f"item {position} of `{name}` is {describe(passage)}, wants an object with `text`")
             continue
         (score,) = numbers_field(line, {"score": [passage.get("score")]}, "score", 1)
-        (weight,) = numbers_field(line, {"weight": [passage.get("weight")]}, "weight", 1)
+        (weight,) = weights_field(line, {"weight": [passage.get("weight")]}, "weight", 1)
         (sources,) = sources_field(line, {"sources": [passage.get("sources")]}, "sources", 1)
         doc_id = None if passage.get("docid") is None else id_field(line, passage, "docid")
         text, title = text_field(line, passage, "text") or "", text_field(line, passage, "title") or ""
